@@ -1,0 +1,8 @@
+"""All operations that the endpoint implements, by service and operation."""
+
+from __future__ import annotations
+
+from localbedrock import control, runtime
+from localbedrock.context import Handler
+
+HANDLERS: dict[tuple[str, str], Handler] = control.HANDLERS | runtime.HANDLERS
