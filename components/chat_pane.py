@@ -1,0 +1,229 @@
+"""One pane of the playground: a compact header, the conversation, and the reply that streams into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from components.metrics_line import metrics_line, totals_line
+from components.model_picker import model_facts, model_picker
+from components.parameter_form import parameter_form
+from components.problem_card import problem_card
+from components.reply import draw_reply, stream_reply
+from components.reply_hub import reply_hub
+from components.run_details import run_details
+from services.capabilities import Capabilities
+from services.conversations import Pane, Settings, Turn, reply_content
+from services.models import Catalogue, Model
+from services.problems import Action
+from services.runs import Run
+from services.streaming import ReplyStream
+
+PANE_HEIGHT = 440
+_RECENT_TURNS = 8
+
+
+@dataclass(frozen=True)
+class PaneActions:
+    """What a pane can ask of its page."""
+
+    choose_model: Callable[[str], None]
+    change_settings: Callable[[Settings], None]
+    copy_settings_to_all: Callable[[], None]
+    duplicate: Callable[[], None]
+    clear: Callable[[], None]
+    access: Callable[[], str]
+    retry: Callable[[], None]
+    restart_backend: Callable[[], None]
+    remove: Callable[[], None] | None = None
+
+
+def chat_pane(
+    n: int,
+    pane: Pane,
+    model: Model | None,
+    catalogue: Catalogue,
+    stream: ReplyStream | None,
+    actions: PaneActions,
+) -> None:
+    """Draw pane `n`; `stream` is its live reply, or None.
+
+    Widget keys follow the pane's place on the page: `playground_…_<n>`.
+    """
+    with st.container(key=f"playground_pane_{n}", border=True, gap="small"):
+        _header(n, pane, model, catalogue, stream, actions)
+        with st.container(height=PANE_HEIGHT, border=False, autoscroll=True, key=f"playground_chat_{n}"):
+            _conversation(n, pane, model, stream, actions)
+
+
+def _header(
+    n: int,
+    pane: Pane,
+    model: Model | None,
+    catalogue: Catalogue,
+    stream: ReplyStream | None,
+    actions: PaneActions,
+) -> None:
+    key = f"playground_model_{n}"
+    with st.container(
+        horizontal=True, gap="xsmall", vertical_alignment="center", wrap=False, key=f"playground_header_{n}"
+    ):
+        model_picker(
+            catalogue, model, key=key, on_change=lambda: actions.choose_model(st.session_state[key] or "")
+        )
+        _settings_popover(n, pane, model, actions)
+        st.button(
+            "",
+            key=f"playground_stop_{n}",
+            icon=":material/stop_circle:",
+            help="Stop this reply; what has arrived stays",
+            disabled=stream is None,
+            on_click=stream.stop if stream else None,
+        )
+
+
+def _settings_popover(n: int, pane: Pane, model: Model | None, actions: PaneActions) -> None:
+    popover = st.popover(
+        "",
+        icon=":material/tune:",
+        help="This pane: model, system prompt, parameters",
+        key=f"playground_settings_{n}",
+        on_change="rerun",
+    )
+    with popover:
+        _pane_buttons(n, actions)
+        if model:
+            st.markdown(model_facts(model))
+            if popover.open:
+                st.markdown(actions.access())
+        capabilities = model.capabilities if model else Capabilities()
+        parameter_form(
+            pane.settings, capabilities, key=f"playground_parameter_{n}", on_change=actions.change_settings
+        )
+        st.button(
+            "Copy to all panes",
+            key=f"playground_copy_settings_{n}",
+            icon=":material/copy_all:",
+            help="System prompt and parameters, not the model",
+            on_click=actions.copy_settings_to_all,
+        )
+
+
+def _pane_buttons(n: int, actions: PaneActions) -> None:
+    buttons: list[tuple[str, str, str, Callable[[], None] | None]] = [
+        ("duplicate", "Duplicate", ":material/content_copy:", actions.duplicate),
+        ("clear", "New chat", ":material/add_comment:", actions.clear),
+        ("remove", "Remove", ":material/close:", actions.remove),
+    ]
+    with st.container(horizontal=True, gap="xsmall"):
+        for name, label, icon, callback in buttons:
+            st.button(
+                label,
+                key=f"playground_{name}_{n}",
+                icon=icon,
+                type="tertiary",
+                disabled=callback is None,
+                on_click=callback,
+            )
+
+
+def _conversation(
+    n: int, pane: Pane, model: Model | None, stream: ReplyStream | None, actions: PaneActions
+) -> None:
+    turns = pane.turns
+    if not turns:
+        _first_words(model)
+        return
+    hidden = max(0, len(turns) - _RECENT_TURNS)
+    if hidden and not st.toggle(f"Show {hidden} earlier turns", key=f"playground_earlier_{n}"):
+        turns = turns[hidden:]
+    for index, turn in enumerate(turns, start=len(pane.turns) - len(turns)):
+        last = index == len(pane.turns) - 1
+        with st.chat_message("user", avatar=":material/person:"):
+            draw_reply(list(turn.prompt))
+        if last and stream:
+            _live_reply(n, stream)
+        else:
+            _finished_reply(n, index, turn, last, actions)
+    runs = [turn.run for turn in pane.turns if turn.run]
+    if len(runs) > 1:
+        st.caption(totals_line(runs).replace("$", "\\$"))
+
+
+def _first_words(model: Model | None) -> None:
+    if model is None:
+        st.caption("Choose a model above.")
+        return
+    st.markdown(f"**{model.name}**")
+    st.markdown(model_facts(model))
+
+
+@st.fragment(parallel=True)
+def _live_reply(n: int, stream: ReplyStream) -> None:
+    """Runs beside the other panes' replies; when the last of them ends, the page is drawn once more."""
+    with st.container(key=f"playground_reply_{n}"):
+        stream_reply(stream)
+    if not stream.live:
+        metrics_line(stream.run(), key=f"playground_metrics_{n}")
+    if reply_hub().settle():
+        st.rerun()
+
+
+def _finished_reply(n: int, index: int, turn: Turn, last: bool, actions: PaneActions) -> None:
+    key = f"{n}" if last else f"{n}_{index}"
+    with st.container(key=f"playground_reply_{key}"):
+        draw_reply(reply_content(turn.run) if turn.run else list(turn.reply))
+    problem = turn.problem or (turn.run.problem if turn.run else None)
+    if turn.run:
+        metrics_line(turn.run, key=f"playground_metrics_{key}")
+    if problem:
+        problem_card(
+            problem, key=key, actions=_problem_actions(actions, last, problem.suggestion), since=turn.at
+        )
+    if turn.run:
+        _reply_tools(key, turn.run, last, actions)
+
+
+def _problem_actions(
+    actions: PaneActions, last: bool, suggestion: str | None
+) -> dict[Action, Callable[[], None]]:
+    if not last:
+        return {}
+    possible: dict[Action, Callable[[], None]] = {
+        "retry": actions.retry,
+        "renew_credentials": actions.retry,
+        "restart_backend": actions.restart_backend,
+        "shorten": actions.clear,
+    }
+    if suggestion:
+        possible["use_inference_profile"] = lambda: actions.choose_model(suggestion)
+    return possible
+
+
+def _reply_tools(key: str, run: Run, last: bool, actions: PaneActions) -> None:
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button(
+            "Details",
+            key=f"playground_details_{key}",
+            icon=":material/data_object:",
+            type="tertiary",
+            help="Request, response, events and boto3 code",
+            on_click=lambda: st.session_state.update(playground_details=run),
+        )
+        if last:
+            st.button(
+                "Again",
+                key=f"playground_retry_{key}",
+                icon=":material/replay:",
+                type="tertiary",
+                help="Send this prompt once more in this pane; the run of this reply stays in the history",
+                on_click=actions.retry,
+            )
+
+
+def open_details() -> None:
+    """Open the details dialog if a pane asked for it in this run."""
+    if run := st.session_state.pop("playground_details", None):
+        run_details(run)

@@ -1,0 +1,232 @@
+"""A chat of several turns with one model: its values, and the Converse request that continues it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from services.capabilities import Capabilities, put_additional
+from services.clients import Identity
+from services.models import Model
+from services.problems import Problem
+from services.runs import Call, Run
+from services.runtime import converse_request
+
+JsonDict = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a pane sends with every prompt. A parameter not in `parameters` is not sent, which is not 0."""
+
+    model_id: str = ""
+    system: str = ""
+    parameters: Mapping[str, float | str] = field(default_factory=dict)
+    stop_sequences: tuple[str, ...] = ()
+    additional_json: str = ""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One prompt and what came of it.
+
+    `prompt` holds Converse content blocks. `run` is None while the reply streams, and for turns that came
+    with another run: those have `reply`, the assistant's content blocks, alone. `problem` is set where the
+    prompt was refused before any call was made; `at` is when it was sent, in Unix seconds.
+    """
+
+    prompt: tuple[JsonDict, ...]
+    run: Run | None = None
+    reply: tuple[JsonDict, ...] = ()
+    problem: Problem | None = None
+    at: float = 0.0
+
+    @property
+    def prompt_text(self) -> str:
+        """The words of the prompt, without its files."""
+        return "\n\n".join(block["text"] for block in self.prompt if "text" in block)
+
+
+@dataclass
+class Pane:
+    """One chat beside others: its settings and turns. `key` names its stream; it stays when panes move."""
+
+    settings: Settings
+    turns: list[Turn] = field(default_factory=list)
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def copy(self) -> Pane:
+        """The same settings and turns under a new key, to go another way from here."""
+        return Pane(self.settings, [turn for turn in self.turns if turn.run or turn.reply])
+
+
+class RefusedError(Exception):
+    """A prompt that the service would refuse; `problem` says why and what to change."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.title)
+        self.problem = problem
+
+
+def reply_content(run: Run) -> list[JsonDict]:
+    """The assistant's content blocks of a run, verbatim; [] where nothing arrived."""
+    message = ((run.response or {}).get("output") or {}).get("message") or {}
+    content = message.get("content") or []
+    return list(content) if isinstance(content, list) else []
+
+
+def history(turns: Iterable[Turn]) -> list[JsonDict]:
+    """The turns as Converse messages; turns without a usable reply are left out, so that the roles alternate.
+
+    Replies go back verbatim (a reasoning block without its signature is a 400). Of a reply that was cut off
+    only the text goes back: its last reasoning or tool block is not whole. Blank text blocks, which Converse
+    refuses, are dropped.
+    """
+    messages: list[JsonDict] = []
+    for turn in turns:
+        blocks = reply_content(turn.run) if turn.run else list(turn.reply)
+        if turn.run and turn.run.state != "done":
+            blocks = [block for block in blocks if "text" in block]
+        blocks = [block for block in blocks if not ("text" in block and not block["text"].strip())]
+        if blocks:
+            messages.append({"role": "user", "content": list(turn.prompt)})
+            messages.append({"role": "assistant", "content": blocks})
+    return messages
+
+
+def sent_parameters(settings: Settings, capabilities: Capabilities) -> dict[str, float | str]:
+    """The parameters that go out: those that are set, that the model has, and that it does not refuse."""
+    return {
+        name: value
+        for name, value in settings.parameters.items()
+        if (name in capabilities.bounds or name in capabilities.choices) and name not in capabilities.refused
+    }
+
+
+def converse_call(
+    settings: Settings,
+    model: Model,
+    turns: Sequence[Turn],
+    prompt: Sequence[JsonDict],
+    *,
+    identity: Identity,
+    user: str,
+    tags: Mapping[str, str],
+) -> Call:
+    """The call that continues the chat with this prompt. RefusedError where the service would say no."""
+    _refuse_what_cannot_work(settings, model, turns)
+    capabilities = model.capabilities
+    parameters = sent_parameters(settings, capabilities)
+    additional = _additional(settings.additional_json)
+    inference: dict[str, Any] = {
+        name: value
+        for name, value in parameters.items()
+        if not put_additional(additional, capabilities, name, value)
+    }
+    if settings.stop_sequences:
+        inference["stopSequences"] = list(settings.stop_sequences)
+    request = converse_request(
+        model.model_id,
+        [*history(turns), {"role": "user", "content": list(prompt)}],
+        system=settings.system,
+        inference_config=inference,
+        additional=additional or None,
+    )
+    return Call(
+        service="bedrock-runtime",
+        operation="Converse" if capabilities.streaming is False else "ConverseStream",
+        request=request,
+        model_id=model.model_id,
+        identity=identity,
+        user=user,
+        tags=dict(tags),
+    )
+
+
+def from_run(run: Run) -> Pane:
+    """A pane that stands where a Converse run ended: same model, parameters, system prompt and messages."""
+    request = run.call.request
+    inference = dict(request.get("inferenceConfig") or {})
+    stops = tuple(inference.pop("stopSequences", ()))
+    additional = request.get("additionalModelRequestFields")
+    settings = Settings(
+        model_id=run.call.model_id,
+        system="\n\n".join(block["text"] for block in request.get("system") or [] if "text" in block),
+        parameters=inference,
+        stop_sequences=stops,
+        additional_json=json.dumps(additional, indent=2) if additional else "",
+    )
+    turns: list[Turn] = []
+    for message in request.get("messages") or []:
+        content = tuple(message.get("content") or ())
+        if message.get("role") == "user":
+            turns.append(Turn(prompt=content))
+        elif turns:
+            turns[-1] = replace(turns[-1], reply=content)
+    if turns:
+        turns[-1] = replace(turns[-1], run=run)
+    return Pane(settings, turns)
+
+
+def _refuse_what_cannot_work(settings: Settings, model: Model, turns: Sequence[Turn]) -> None:
+    if not model.callable:
+        raise RefusedError(
+            Problem(
+                code="ModelNotCallable",
+                title=f"{model.name} cannot be called by this ID",
+                cause=model.why_not,
+                fix="Use the inference profile." if model.use_instead else "Choose another model.",
+                action="use_inference_profile" if model.use_instead else "choose_model",
+                suggestion=model.use_instead or None,
+            )
+        )
+    sent = sent_parameters(settings, model.capabilities)
+    for conflict in model.capabilities.conflicts:
+        if all(name in sent for name in conflict.names):
+            first, second = conflict.names
+            raise RefusedError(
+                Problem(
+                    code="ParameterConflict",
+                    title=f"{first} and {second} cannot be sent together",
+                    cause=conflict.reason,
+                    fix=f"Clear {first} or {second} in this pane's parameters.",
+                    action="edit_parameters",
+                )
+            )
+    last = history(turns)[-1:]
+    if last and any("toolUse" in block for block in last[0]["content"]):
+        raise RefusedError(
+            Problem(
+                code="ToolResultMissing",
+                title="The model waits for a tool result",
+                cause="The last reply asked for a tool; Converse takes only its result as the next message.",
+                fix="Start a new chat, or continue this run from the code that has the tool.",
+                action="shorten",
+            )
+        )
+
+
+def _additional(text: str) -> JsonDict:
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise RefusedError(_bad_additional(f"It is not valid JSON: {error.msg} at {where}.")) from error
+    if not isinstance(value, dict):
+        raise RefusedError(_bad_additional("It is valid JSON, but not an object in braces."))
+    return value
+
+
+def _bad_additional(cause: str) -> Problem:
+    return Problem(
+        code="InvalidAdditionalFields",
+        title="The additional request fields cannot be sent",
+        cause=cause,
+        fix='Write one JSON object, for example {"top_k": 50}, or clear the field.',
+        action="edit_parameters",
+    )

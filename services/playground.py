@@ -1,0 +1,134 @@
+"""What the model playground does: panes side by side, and the prompts that go to them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from services import models
+from services.clients import Identity
+from services.conversations import Pane, RefusedError, Settings, Turn, converse_call
+from services.models import Catalogue, Model
+from services.problems import Problem
+from services.streaming import ReplyStream, StreamHub
+
+MOST_PANES = 6
+
+
+@dataclass(frozen=True)
+class Playground:
+    """The panes of one browser session, with the hub that streams their replies and who is asking."""
+
+    panes: list[Pane]
+    hub: StreamHub
+    identity: Identity
+    username: str
+
+    def model_of(self, pane: Pane) -> Model | None:
+        """The pane's model as the catalogue knows it now, or as far as its ID alone tells."""
+        try:
+            return models.resolve(self.identity, pane.settings.model_id) if pane.settings.model_id else None
+        except ValueError:
+            return None
+
+    def live_reply(self, pane: Pane) -> ReplyStream | None:
+        """The reply that still streams into this pane."""
+        stream = self.hub.streams.get(pane.key)
+        return stream if stream and stream.live else None
+
+    @property
+    def any_live(self) -> bool:
+        """Whether any pane still streams."""
+        return any(self.live_reply(pane) for pane in self.panes)
+
+    def settle(self) -> None:
+        """Put the run of every reply that has ended, or was stopped, into its turn."""
+        for pane in self.panes:
+            stream = self.hub.streams.get(pane.key)
+            if stream is None or stream.live or not pane.turns:
+                continue
+            last = pane.turns[-1]
+            if last.problem is None and (last.run is None or last.run.id == stream.id):
+                pane.turns[-1] = replace(last, run=stream.run())
+
+    def send(self, prompt: Sequence[dict[str, Any]]) -> None:
+        """One prompt to every pane. A pane that still streams is stopped first, and keeps what it has."""
+        self.hub.stop_all()
+        self.settle()
+        for pane in self.panes:
+            self._ask(pane, prompt)
+
+    def retry(self, pane: Pane) -> None:
+        """The pane's last prompt once more, in the place of its last turn."""
+        last = pane.turns.pop()
+        self._ask(pane, last.prompt)
+
+    def add(self, like: Pane) -> None:
+        """One more pane beside the one it copies."""
+        self.panes.insert(self.panes.index(like) + 1, like.copy())
+
+    def remove(self, pane: Pane) -> None:
+        """Close a pane and stop its reply."""
+        self._drop_stream(pane)
+        self.panes.remove(pane)
+
+    def clear(self, pane: Pane) -> None:
+        """A new chat in this pane, with the same model and settings."""
+        self._drop_stream(pane)
+        pane.turns.clear()
+
+    def copy_settings(self, source: Pane) -> None:
+        """System prompt and parameters of one pane for all panes; each keeps its model."""
+        for pane in self.panes:
+            pane.settings = replace(source.settings, model_id=pane.settings.model_id)
+
+    def _drop_stream(self, pane: Pane) -> None:
+        if stream := self.hub.streams.pop(pane.key, None):
+            stream.stop()
+
+    def _ask(self, pane: Pane, prompt: Sequence[dict[str, Any]]) -> None:
+        turn = Turn(prompt=tuple(prompt), at=time.time())
+        try:
+            model = self.model_of(pane)
+            if model is None:
+                raise RefusedError(_no_model(pane.settings.model_id))
+            call = converse_call(
+                pane.settings,
+                model,
+                pane.turns,
+                prompt,
+                identity=self.identity,
+                user=self.username,
+                tags={"page": "model_playground", "pane": pane.key},
+            )
+            self.hub.start(pane.key, call)
+        except RefusedError as refused:
+            turn = replace(turn, problem=refused.problem)
+        pane.turns.append(turn)
+
+
+def first_panes(catalogue: Catalogue) -> list[Pane]:
+    """Two panes to compare, so that a first visit needs nothing but a prompt."""
+    chosen = [model.model_id for model in models.defaults(catalogue, 2)]
+    return [Pane(Settings(model_id=model_id)) for model_id in (chosen * 2)[:2] or [""]]
+
+
+def untouched(panes: Sequence[Pane]) -> bool:
+    """Whether nothing was chosen or asked yet, as when there were no models to choose from."""
+    return not any(pane.turns or pane.settings.model_id for pane in panes)
+
+
+def _no_model(model_id: str) -> Problem:
+    if model_id:
+        cause = f"“{model_id}” is neither in the catalogue nor a well-formed model ID or ARN."
+    else:
+        cause = "No model is chosen in this pane."
+    return Problem(
+        code="NoModel",
+        title="This pane has no model to ask",
+        cause=cause,
+        fix="Choose a model at the top of the pane, then press Retry.",
+        action="retry",
+    )

@@ -1,0 +1,249 @@
+"""The playground from a prompt to replies, details and problems; only the wire below it is scripted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from streamlit.testing.v1 import AppTest
+
+from services import backend, models, run_store, streaming
+from services.backend import BackendStatus
+from services.capabilities import Bound, Capabilities
+from services.models import Catalogue, Model
+from services.runs import Call
+from services.runtime import Opened
+
+Events = list[tuple[str, dict[str, Any]]]
+
+
+def model(model_id: str, **changes: Any) -> Model:
+    values: dict[str, Any] = {
+        "arn": "",
+        "name": model_id,
+        "provider": model_id.split(".")[0].title(),
+        "kind": "foundation",
+        "base_model_id": model_id,
+        "output_modalities": frozenset({"TEXT"}),
+        "capabilities": Capabilities(
+            streaming=True,
+            input_modalities=frozenset({"TEXT"}),
+            bounds={"temperature": Bound(0, 1, step=0.1), "maxTokens": Bound(1, 4096)},
+        ),
+    }
+    return Model(model_id=model_id, **(values | changes))
+
+
+ALPHA, BETA = model("alpha.one-v1:0"), model("beta.two-v1:0")
+NARROW = model(
+    "gamma.three-v1:0",
+    capabilities=Capabilities(
+        streaming=True, input_modalities=frozenset({"TEXT"}), bounds={"temperature": Bound(0, 0.5)}
+    ),
+)
+
+
+def reply_events(*texts: str, stop_reason: str = "end_turn") -> Events:
+    deltas = [("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}}) for text in texts]
+    usage = {"inputTokens": 3, "outputTokens": len(texts), "totalTokens": 3 + len(texts)}
+    return [
+        ("messageStart", {"role": "assistant"}),
+        *deltas,
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("messageStop", {"stopReason": stop_reason}),
+        ("metadata", {"usage": usage, "metrics": {"latencyMs": 7}}),
+    ]
+
+
+class Wire:
+    """Answers calls by model id, and remembers them."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.answers: dict[str, Callable[[Call], Iterator[tuple[str, dict[str, Any]]]]] = {}
+
+    def open(self, call: Call) -> Opened:
+        self.calls.append(call)
+        answer = self.answers.get(call.model_id)
+        events = answer(call) if answer else iter(reply_events("Hello from ", f"**{call.model_id}**"))
+        return Opened({"RequestId": "req-1"}, events, time.perf_counter(), lambda: None, lambda: None)
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    wire = Wire()
+    listed = Catalogue((ALPHA, BETA, NARROW))
+    by_id = {m.model_id: m for m in listed.models}
+
+    def resolve(identity: object, text: str) -> Model:
+        if text not in by_id:
+            raise ValueError(f"{text} is no model ID.")
+        return by_id[text]
+
+    monkeypatch.setattr(streaming, "open_call", wire.open)
+    monkeypatch.setattr(models, "catalogue", lambda identity: listed)
+    monkeypatch.setattr(models, "resolve", resolve)
+    ready = BackendStatus("ready", "http://127.0.0.1:1", "", None, 0)
+    monkeypatch.setattr(backend, "status", lambda: ready)
+    monkeypatch.setattr(backend, "ensure", lambda progress=None: ready)
+    return wire
+
+
+@pytest.fixture
+def page(wire: Wire) -> AppTest:
+    app = AppTest.from_file("../../Home.py", default_timeout=30)
+    app.switch_page("pages/model_playground.py")
+    app.run()
+    assert not app.exception
+    return app
+
+
+def ask(page: AppTest, text: str) -> None:
+    page.chat_input(key="playground_prompt").set_value(text).run()
+    assert not page.exception
+
+
+def shown(page: AppTest) -> str:
+    return "\n".join(element.value for element in page.markdown)
+
+
+def test_one_prompt_reaches_every_pane_and_each_answers(page: AppTest, wire: Wire) -> None:
+    ask(page, "Hi")
+    assert sorted(call.model_id for call in wire.calls) == ["alpha.one-v1:0", "beta.two-v1:0"]
+    for call in wire.calls:
+        assert call.request["messages"] == [{"role": "user", "content": [{"text": "Hi"}]}]
+        assert f"Hello from **{call.model_id}**" in shown(page)
+    assert "end\\_turn" in shown(page)
+    assert "3 in" in shown(page)
+    assert page.button(key="playground_stop_0").disabled
+
+
+def test_a_second_prompt_carries_the_conversation(page: AppTest, wire: Wire) -> None:
+    ask(page, "Hi")
+    ask(page, "And?")
+    roles = [message["role"] for message in wire.calls[-1].request["messages"]]
+    assert roles == ["user", "assistant", "user"]
+
+
+def test_parameters_are_sent_only_when_set(page: AppTest, wire: Wire) -> None:
+    page.number_input(key="playground_parameter_0_temperature").set_value(0.0).run()
+    page.text_area(key="playground_parameter_1_system").set_value("Be brief.").run()
+    ask(page, "Hi")
+    sent = {call.model_id: call.request for call in wire.calls}
+    assert sent["alpha.one-v1:0"]["inferenceConfig"] == {"temperature": 0.0}
+    assert "inferenceConfig" not in sent["beta.two-v1:0"]
+    assert sent["beta.two-v1:0"]["system"] == [{"text": "Be brief."}]
+
+
+def test_another_model_keeps_the_parameters_within_its_bounds(page: AppTest, wire: Wire) -> None:
+    page.number_input(key="playground_parameter_0_temperature").set_value(0.9).run()
+    page.selectbox(key="playground_model_0").set_value("gamma.three-v1:0").run()
+    assert not page.exception
+    assert page.number_input(key="playground_parameter_0_temperature").value == 0.5
+    assert "0.9" in page.toast[0].value
+
+
+def test_panes_come_and_go_with_their_own_settings(page: AppTest, wire: Wire) -> None:
+    page.number_input(key="playground_parameter_1_maxTokens").set_value(9).run()
+    page.button(key="playground_add_pane").click().run()
+    assert page.selectbox(key="playground_model_2").value == "beta.two-v1:0"
+    page.number_input(key="playground_parameter_2_maxTokens").set_value(5).run()
+    ask(page, "Hi")
+    limits = [call.request.get("inferenceConfig") for call in wire.calls]
+    assert sorted(map(str, limits)) == ["None", "{'maxTokens': 5}", "{'maxTokens': 9}"]
+
+
+def test_a_refused_call_shows_the_problem_and_the_other_pane_its_reply(page: AppTest, wire: Wire) -> None:
+    def denied(call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
+        raise ClientError(
+            {"Error": {"Code": "AccessDeniedException", "Message": "not authorized to perform: bedrock:X"}},
+            call.operation,
+        )
+
+    wire.answers["alpha.one-v1:0"] = denied
+    ask(page, "Hi")
+    assert len(page.error) == 1
+    assert "Hello from **beta.two-v1:0**" in shown(page)
+    assert "Hi" in shown(page)
+
+
+def test_a_stream_that_breaks_keeps_what_had_arrived_and_can_be_sent_again(page: AppTest, wire: Wire) -> None:
+    def breaks(call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield from reply_events("Half a ", "reply")[:3]
+        raise ConnectionResetError("reset")
+
+    wire.answers["alpha.one-v1:0"] = breaks
+    ask(page, "Hi")
+    assert "Half a reply" in shown(page)
+    assert "broken off" in shown(page)
+    assert len(page.error) == 1
+    calls = len(wire.calls)
+    assert calls == 2, "nothing may be sent twice by itself: it could bill twice"
+    del wire.answers["alpha.one-v1:0"]
+    page.button(key="playground_retry_0").click().run()
+    assert len(wire.calls) == calls + 1
+    assert not page.error
+    assert "Hello from **alpha.one-v1:0**" in shown(page)
+
+
+def test_reasoning_stands_apart_and_goes_back_verbatim(page: AppTest, wire: Wire) -> None:
+    def reasons(call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "messageStart", {"role": "assistant"}
+        for delta in ({"text": "Thinking"}, {"signature": "c2ln"}):
+            yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": delta}}
+        yield "contentBlockStop", {"contentBlockIndex": 0}
+        yield "contentBlockDelta", {"contentBlockIndex": 1, "delta": {"text": "So: 4"}}
+        yield "contentBlockStop", {"contentBlockIndex": 1}
+        yield "messageStop", {"stopReason": "end_turn"}
+
+    wire.answers["alpha.one-v1:0"] = reasons
+    ask(page, "2+2?")
+    reasoning = [expander for expander in page.expander if expander.label == "Reasoning"]
+    assert [m.value for m in reasoning[0].markdown] == ["Thinking"]
+    ask(page, "Sure?")
+    again = next(call for call in wire.calls[2:] if call.model_id == "alpha.one-v1:0")
+    block = again.request["messages"][1]["content"][0]
+    assert block == {"reasoningContent": {"reasoningText": {"text": "Thinking", "signature": "c2ln"}}}
+
+
+def test_what_a_model_writes_is_escaped(page: AppTest, wire: Wire) -> None:
+    wire.answers["alpha.one-v1:0"] = lambda call: iter(reply_events("$5 ", "![x](http://e/p)"))
+    ask(page, "Hi")
+    assert r"\$5 \![x](http://e/p)" in shown(page)
+
+
+def test_the_details_hold_the_request_the_events_and_the_code(page: AppTest) -> None:
+    ask(page, "Hi")
+    page.button(key="playground_details_0").click().run()
+    assert not page.exception
+    code = "\n".join(element.value for element in page.code)
+    assert '"modelId": "alpha.one-v1:0"' in code
+    assert "converse_stream" in code
+    assert len(page.dataframe) == 1
+
+
+def test_a_link_opens_the_run_with_its_model_and_words(page: AppTest, wire: Wire) -> None:
+    page.number_input(key="playground_parameter_0_temperature").set_value(0.3).run()
+    ask(page, "A question to find again")
+    stored = run_store.store().list("local", text="A question to find again")
+    run_id = next(run.id for run in stored if run.model_id == "alpha.one-v1:0")
+
+    other = AppTest.from_file("../../Home.py", default_timeout=30)
+    other.query_params["run"] = run_id
+    other.switch_page("pages/model_playground.py")
+    other.run()
+    assert not other.exception
+    assert "Hello from **alpha.one-v1:0**" in shown(other)
+    assert other.number_input(key="playground_parameter_0_temperature").value == 0.3
+
+
+def test_a_link_to_a_run_that_is_not_there_is_told(page: AppTest) -> None:
+    other = AppTest.from_file("../../Home.py", default_timeout=30)
+    other.query_params["run"] = "0" * 32
+    other.switch_page("pages/model_playground.py")
+    other.run()
+    assert not other.exception
+    assert "does not exist" in other.toast[0].value
