@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from scripts.served_app import App
 from services.run_store import RunStore
-from tests.browser.conftest import App
 
 LONG = "Write a very long story about a lighthouse keeper and the sea. Describe every day of one month."
 
@@ -111,6 +111,38 @@ def test_a_second_prompt_continues_the_conversation(page: Page, app: App) -> Non
         expect(page.locator(".st-key-playground_metrics_0")).to_contain_text("Total", timeout=60_000)
         expect(page.locator(".st-key-playground_pane_0").get_by_text(text)).to_be_visible()
         expect(page.locator(".st-key-playground_pane_0 [data-testid=stChatMessage]")).to_have_count(index + 1)
+
+
+def test_any_model_id_can_be_pasted_and_nonsense_is_told(page: Page, app: App) -> None:
+    """New models come faster than any list: what AWS would take, the picker takes."""
+    open_playground(page, app)
+    picker = page.locator(".st-key-playground_model_0 input")
+    before = picker.input_value()
+    picker.fill("no model id!")
+    picker.press("Enter")
+    expect(page.get_by_test_id("stToast")).to_contain_text("no model id!")
+    expect(picker).to_have_value(before)
+    picker.fill("us.anthropic.claude-fable-9-20991231-v1:0")
+    picker.press("Enter")
+    expect(page.locator(".st-key-playground_pane_0 code")).to_have_text(
+        "us.anthropic.claude-fable-9-20991231-v1:0"
+    )
+
+
+def test_a_draft_survives_the_page_and_is_gone_once_sent(page: Page, app: App) -> None:
+    """The field tells the server nothing before it is sent, so only the browser can keep it."""
+    open_playground(page, app)
+    prompt(page).press_sequentially("half a thought")
+    page.get_by_role("link", name="Home").click()
+    expect(prompt(page)).to_have_count(0)
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Model playground").click()
+    expect(prompt(page)).to_have_value("half a thought")
+    prompt(page).press("Enter")
+    expect(page.locator(".st-key-playground_pane_0").get_by_text("half a thought")).to_be_visible()
+    page.locator(".st-key-playground_stop_all button").first.click()
+    page.reload()
+    expect(prompt(page)).to_be_editable()
+    expect(prompt(page)).to_have_value("")
 
 
 def test_model_text_is_shown_and_not_obeyed(page: Page, app: App) -> None:

@@ -1,4 +1,4 @@
-"""A workspace for each test of a page: its own database and users file, and an endpoint that is said to run."""
+"""A workspace for each page test: its own database and users file, and an endpoint that is said to run."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def test_a_model_without_streaming_is_called_with_converse() -> None:
 
 def test_replies_go_back_verbatim() -> None:
     """A reasoning block without its signature, or in another place, makes the second turn a 400."""
-    content = [
+    content: list[dict[str, Any]] = [
         {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
         {"reasoningContent": {"redactedContent": b"\x00\x01"}},
         {"text": "A"},
@@ -129,7 +129,10 @@ def test_replies_go_back_verbatim() -> None:
 
 
 def test_of_a_stopped_reply_only_the_text_goes_back() -> None:
-    content = [{"reasoningContent": {"reasoningText": {"text": "hm"}}}, {"text": "Par"}]
+    content: list[dict[str, Any]] = [
+        {"reasoningContent": {"reasoningText": {"text": "hm"}}},
+        {"text": "Par"},
+    ]
     assert history([turn(content, "stopped")])[1]["content"] == [{"text": "Par"}]
 
 
