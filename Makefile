@@ -13,9 +13,7 @@ run:
 	@$(SETUP)
 	@$(IN_VENV) -m scripts.run $(ARGS)
 
-test:
-	@$(SETUP) --dev
-	@$(MAKE) check
+test: check
 	@$(IN_VENV) -m pytest $(ARGS)
 
 setup:

@@ -1,0 +1,76 @@
+"""`make screenshots`: one picture of every page, taken of a server of its own with a fresh workspace.
+
+By default light, 1280 wide, into docs/images. For a review of the looks:
+`make screenshots ARGS="--out /some/folder --theme dark --width 390"`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from scripts.served_app import ROOT, launch_chromium, start_app
+
+IMAGES = ROOT / "docs" / "images"
+PROMPT = "Why is the sky blue? Answer in three sentences."
+HEIGHT = 860
+WAIT_MS = 120_000
+
+
+def main() -> None:
+    """Takes the pictures."""
+    parser = argparse.ArgumentParser(prog="make screenshots", description=__doc__)
+    parser.add_argument("--out", type=Path, default=IMAGES, help="folder to write to")
+    parser.add_argument("--theme", choices=("light", "dark"), default="light")
+    parser.add_argument("--width", type=int, default=1280)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder, sync_playwright() as playwright:
+        app = start_app(Path(folder))
+        try:
+            app.wait()
+            browser = launch_chromium(playwright)
+            context = browser.new_context(
+                viewport={"width": options.width, "height": HEIGHT}, color_scheme=options.theme
+            )
+            page = context.new_page()
+            page.set_default_timeout(WAIT_MS)
+            show_playground(page, app.url)
+            save(page, options.out / "model_playground.png")
+            show_home(page, app.url)
+            save(page, options.out / "home.png")
+            browser.close()
+        finally:
+            app.stop()
+
+
+def show_playground(page: Page, url: str) -> None:
+    """Two panes with their replies to one prompt."""
+    page.goto(f"{url}/model_playground")
+    prompt = page.locator(".st-key-playground_prompt textarea:not([disabled])")
+    prompt.fill(PROMPT)
+    prompt.press("Enter")
+    for pane in (0, 1):
+        page.wait_for_selector(f".st-key-playground_metrics_{pane}")
+
+
+def show_home(page: Page, url: str) -> None:
+    """Home, with the runs that the playground has left."""
+    page.goto(url)
+    page.wait_for_selector("[data-testid=stSidebarNavLink]")
+
+
+def save(page: Page, path: Path) -> None:
+    """Waits until nothing is drawn any more, then writes the picture."""
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.wait_for_selector("[data-testid=stSkeleton], [data-testid=stSpinner]", state="detached")
+    page.mouse.move(0, 0)
+    page.screenshot(path=path, animations="disabled")
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
