@@ -6,6 +6,7 @@ JSON document, and its big binaries (images, documents) are stored once, by thei
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import logging
@@ -160,6 +161,12 @@ class RunStore:
         self._save(run)
         return run
 
+    def close(self) -> None:
+        """Close its connections; the next use opens new ones."""
+        with self._lock:
+            if self._connected is not None:
+                self._connected.dispose()
+
     @property
     def _engine(self) -> sa.Engine:
         with self._lock:
@@ -183,8 +190,10 @@ class RunStore:
 
 @cache
 def store() -> RunStore:
-    """The store of this server, at WORKBENCH_DATABASE_URL."""
-    return RunStore(settings.get().database_url)
+    """The store of this server, at WORKBENCH_DATABASE_URL; closed when the server ends."""
+    opened = RunStore(settings.get().database_url)
+    atexit.register(opened.close)
+    return opened
 
 
 def keep(run: Run) -> Problem | None:

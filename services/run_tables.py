@@ -80,9 +80,13 @@ def connect(url: str) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _set_up_sqlite)
     try:
-        _make_tables(engine)
-    except IntegrityError:  # another server made them at the same moment
-        _make_tables(engine)
+        try:
+            _make_tables(engine)
+        except IntegrityError:  # another server made them at the same moment
+            _make_tables(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 

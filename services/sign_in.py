@@ -139,18 +139,17 @@ class Sessions:
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         try:
-            with contextlib.closing(self._connect()) as database, database:
+            self._make_private_file()
+            with contextlib.closing(sqlite3.connect(self._path)) as database, database:
+                database.execute(_TABLE)
                 yield database
         except (OSError, sqlite3.Error) as error:
             raise UsersError(f"The sign-in sessions in {self._path} cannot be used: {error}.") from error
 
-    def _connect(self) -> sqlite3.Connection:
+    def _make_private_file(self) -> None:
         if not self._path.exists():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch(0o600)
-        database = sqlite3.connect(self._path)
-        database.execute(_TABLE)
-        return database
 
 
 @st.cache_resource(show_spinner=False)

@@ -7,8 +7,12 @@ import logging
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +28,7 @@ from services.clients import Identity
 from services.run_store import RunStore
 from services.runs import Call, Run, RunEvent, RunFormatError, TokenUsage, new_id, to_json
 
+ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 11, 23, tzinfo=UTC)
 BIG = bytes(range(256)) * 40
 
@@ -65,8 +70,10 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> RunStore:
-    return RunStore(f"sqlite:///{path}")
+def store(path: Path) -> Iterator[RunStore]:
+    opened = RunStore(f"sqlite:///{path}")
+    yield opened
+    opened.close()
 
 
 def test_nothing_is_made_before_the_first_use(store: RunStore, path: Path) -> None:
@@ -97,7 +104,18 @@ def test_a_run_comes_back_as_it_was(store: RunStore, data: bytes) -> None:
 def test_runs_survive_a_restart(store: RunStore, path: Path) -> None:
     run = a_run()
     store.save(run)
-    assert RunStore(f"sqlite:///{path}").get(run.id, "ana") == run
+    with closing(RunStore(f"sqlite:///{path}")) as again:
+        assert again.get(run.id, "ana") == run
+
+
+def test_a_closed_store_is_one_file(store: RunStore, path: Path) -> None:
+    """A copy of the file is the whole history once the server has ended."""
+    run = a_run()
+    store.save(run)
+    assert len(list(path.parent.iterdir())) > 1
+    store.close()
+    assert list(path.parent.iterdir()) == [path]
+    assert store.get(run.id, "ana") == run, "a reply that ends late is lost"
 
 
 def test_saving_again_replaces(store: RunStore) -> None:
@@ -370,3 +388,14 @@ def test_the_store_of_the_server_is_the_one_of_the_settings() -> None:
     run = a_run(user="test-the-store-of-the-server")
     assert run_store.keep(run) is None
     assert run_store.store().get(run.id, run.call.user) == run
+
+
+def test_the_store_of_the_server_is_closed_at_its_end(path: Path) -> None:
+    """Threads of the server still hold it then, so nothing else would close it."""
+    script = (
+        "import threading; from services import run_store; store = run_store.store(); store.list('ana')\n"
+        "threading.Thread(target=lambda store: threading.Event().wait(), args=[store], daemon=True).start()"
+    )
+    environment = {**os.environ, "WORKBENCH_DATABASE_URL": f"sqlite:///{path}"}
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, check=True, timeout=60)
+    assert list(path.parent.iterdir()) == [path]

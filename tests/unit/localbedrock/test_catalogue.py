@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -25,10 +26,11 @@ def _host(*remote: str) -> ModelHost:
 
 
 @pytest.fixture
-def ctx() -> Context:
+def ctx() -> Iterator[Context]:
     store = Store(":memory:")
     region = "us-east-1"
-    return cast(Context, SimpleNamespace(region=region, account_id="1" * 12, store=store, models=_host()))
+    yield cast(Context, SimpleNamespace(region=region, account_id="1" * 12, store=store, models=_host()))
+    store.close()
 
 
 def _resolve(ctx: Context, model_id: str) -> FoundationModel:

@@ -152,8 +152,11 @@ def test_a_path_that_no_operation_has_says_so() -> None:
 
 
 def test_a_handler_for_an_unknown_operation_is_refused_at_start() -> None:
+    unused: Any = None
     with pytest.raises(OperationNotFoundError, match="Convers"):
-        RunningWire({("bedrock-runtime", "Convers"): lambda _ctx, _params: {}})
+        dispatch.Dispatcher(
+            {("bedrock-runtime", "Convers"): lambda _ctx, _params: {}}, unused, unused, unused
+        )
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"", b"\xff"])

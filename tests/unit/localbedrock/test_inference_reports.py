@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -58,17 +58,26 @@ class ScriptedEngine:
             self.closed = True
 
 
-def _context(engine: ScriptedEngine, reports: list[Inference]) -> Context:
-    models = SimpleNamespace(llama=engine, openai=None, embedder=Embedder())
-    context = SimpleNamespace(
-        region="us-east-1",
-        account_id="1" * 12,
-        store=Store(":memory:"),
-        models=models,
-        cancelled=threading.Event(),
-        report=reports.append,
-    )
-    return cast(Context, context)
+MakeContext = Callable[[ScriptedEngine, list[Inference]], Context]
+
+
+@pytest.fixture
+def context() -> Iterator[MakeContext]:
+    store = Store(":memory:")
+
+    def make(engine: ScriptedEngine, reports: list[Inference]) -> Context:
+        made = SimpleNamespace(
+            region="us-east-1",
+            account_id="1" * 12,
+            store=store,
+            models=SimpleNamespace(llama=engine, openai=None, embedder=Embedder()),
+            cancelled=threading.Event(),
+            report=reports.append,
+        )
+        return cast(Context, made)
+
+    yield make
+    store.close()
 
 
 def _call(operation: str, ctx: Context, params: dict[str, Any] | None = None) -> Any:
@@ -76,9 +85,9 @@ def _call(operation: str, ctx: Context, params: dict[str, Any] | None = None) ->
 
 
 @pytest.mark.parametrize("operation", PARAMS)
-def test_a_finished_one(operation: str) -> None:
+def test_a_finished_one(context: MakeContext, operation: str) -> None:
     reports: list[Inference] = []
-    output = _call(operation, _context(ScriptedEngine(), reports))
+    output = _call(operation, context(ScriptedEngine(), reports))
     if operation in STREAMS:
         list(output[STREAMS[operation]])
     (report,) = reports
@@ -90,10 +99,10 @@ def test_a_finished_one(operation: str) -> None:
 
 
 @pytest.mark.parametrize("operation", STREAMS)
-def test_an_abandoned_one(operation: str) -> None:
+def test_an_abandoned_one(context: MakeContext, operation: str) -> None:
     """The client went away after the first words: what was decoded by then is reported, and no error."""
     engine, reports = ScriptedEngine(), list[Inference]()
-    events = _call(operation, _context(engine, reports))[STREAMS[operation]]
+    events = _call(operation, context(engine, reports))[STREAMS[operation]]
     while "two" not in str(next(events)):
         assert not reports
     events.close()
@@ -103,33 +112,33 @@ def test_an_abandoned_one(operation: str) -> None:
 
 
 @pytest.mark.parametrize("operation", PARAMS)
-def test_a_failed_one(operation: str) -> None:
+def test_a_failed_one(context: MakeContext, operation: str) -> None:
     reports: list[Inference] = []
     with pytest.raises(AwsError, match="boom"):
-        list(_call(operation, _context(ScriptedEngine(fails=True), reports))[STREAMS.get(operation, "")])
+        list(_call(operation, context(ScriptedEngine(fails=True), reports))[STREAMS.get(operation, "")])
     (report,) = reports
     assert report.error is not None
     assert report.error.code == "ModelStreamErrorException"
     assert report.output_tokens == 2
 
 
-def test_embeddings_are_reported_too() -> None:
+def test_embeddings_are_reported_too(context: MakeContext) -> None:
     reports: list[Inference] = []
     params = {"modelId": "amazon.titan-embed-text-v2:0", "body": b'{"inputText": "Hi there"}'}
-    _call("InvokeModel", _context(ScriptedEngine(), reports), params)
+    _call("InvokeModel", context(ScriptedEngine(), reports), params)
     assert (reports[0].input_tokens, reports[0].output_tokens) == (2, 0)
 
 
-def test_a_profiles_arn_is_reported_by_the_profiles_id() -> None:
+def test_a_profiles_arn_is_reported_by_the_profiles_id(context: MakeContext) -> None:
     reports: list[Inference] = []
     profile = "us.anthropic.claude-3-haiku-20240307-v1:0"
     arn = f"arn:aws:bedrock:us-east-1:{'1' * 12}:inference-profile/{profile}"
-    _call("Converse", _context(ScriptedEngine(), reports), CONVERSE | {"modelId": arn})
+    _call("Converse", context(ScriptedEngine(), reports), CONVERSE | {"modelId": arn})
     assert reports[0].model_id == profile
 
 
-def test_counting_tokens_is_no_inference() -> None:
+def test_counting_tokens_is_no_inference(context: MakeContext) -> None:
     reports: list[Inference] = []
     params = {"modelId": LOCAL, "input": {"converse": {"messages": CONVERSE["messages"]}}}
-    assert _call("CountTokens", _context(ScriptedEngine(), reports), params) == {"inputTokens": 4}
+    assert _call("CountTokens", context(ScriptedEngine(), reports), params) == {"inputTokens": 4}
     assert reports == []
