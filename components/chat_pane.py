@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.metrics_line import metrics_line, totals_line
 from components.model_picker import model_facts, model_picker
@@ -92,12 +93,13 @@ def _settings_popover(n: int, pane: Pane, model: Model | None, actions: PaneActi
         key=f"playground_settings_{n}",
         on_change="rerun",
     )
+    if not popover.open:  # a form that nobody looks at would be two thirds of every run
+        return
     with popover:
         _pane_buttons(n, actions)
         if model:
             st.markdown(model_facts(model))
-            if popover.open:
-                st.markdown(actions.access())
+            st.markdown(actions.access())
         capabilities = model.capabilities if model else Capabilities()
         parameter_form(
             pane.settings, capabilities, key=f"playground_parameter_{n}", on_change=actions.change_settings
@@ -144,7 +146,9 @@ def _conversation(
         with st.chat_message("user", avatar=":material/person:"):
             draw_reply(list(turn.prompt))
         if last and stream:
-            _live_reply(n, stream)
+            with _place(n, stream):
+                _live_reply(n, stream)
+            st.empty()  # in the place of the metrics and the problem of the reply before
         else:
             _finished_reply(n, index, turn, last, actions)
     runs = [turn.run for turn in pane.turns if turn.run]
@@ -160,15 +164,24 @@ def _first_words(model: Model | None) -> None:
     st.markdown(model_facts(model))
 
 
+def _place(n: int, stream: ReplyStream) -> DeltaGenerator:
+    """Where the reply streams; without this, the one that it replaces would stay below it to the end."""
+    key = f"playground_streams_{n}"
+    first_time = st.session_state.get(key) != stream.id
+    st.session_state[key] = stream.id
+    return st.empty().container() if first_time else st.container()
+
+
 @st.fragment(parallel=True)
 def _live_reply(n: int, stream: ReplyStream) -> None:
-    """Runs beside the other panes' replies; when the last of them ends, the page is drawn once more."""
+    """Runs beside the other panes' replies. The page is drawn anew when one fails or the last one ends."""
     with st.container(key=f"playground_reply_{n}"):
         stream_reply(stream)
-    if not stream.live:
-        metrics_line(stream.run(), key=f"playground_metrics_{n}")
-    if reply_hub().settle():
-        st.rerun()
+    run = stream.run()
+    if run.problem or reply_hub().settle():
+        st.rerun()  # comes back here: in a parallel fragment it is only a request
+    else:
+        metrics_line(run, key=f"playground_metrics_{n}")
 
 
 def _finished_reply(n: int, index: int, turn: Turn, last: bool, actions: PaneActions) -> None:
@@ -176,14 +189,14 @@ def _finished_reply(n: int, index: int, turn: Turn, last: bool, actions: PaneAct
     with st.container(key=f"playground_reply_{key}"):
         draw_reply(reply_content(turn.run) if turn.run else list(turn.reply))
     problem = turn.problem or (turn.run.problem if turn.run else None)
-    if turn.run:
-        metrics_line(turn.run, key=f"playground_metrics_{key}")
-    if problem:
-        problem_card(
-            problem, key=key, actions=_problem_actions(actions, last, problem.suggestion), since=turn.at
-        )
-    if turn.run:
-        _reply_tools(key, turn.run, last, actions)
+    with st.container():
+        if turn.run:
+            metrics_line(turn.run, key=f"playground_metrics_{key}")
+        if problem:
+            possible = _problem_actions(actions, last, problem.suggestion)
+            problem_card(problem, key=key, actions=possible, since=turn.ended_at)
+        if turn.run:
+            _reply_tools(key, turn.run, last, actions)
 
 
 def _problem_actions(

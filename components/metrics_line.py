@@ -70,7 +70,7 @@ def _parts(run: Run) -> list[tuple[str, str]]:
     if run.state == "stopped":
         parts.append((":material/stop_circle: stopped", "orange"))
     if run.state == "failed":
-        parts.append((":material/error: broken off", "red"))
+        parts.append((f":material/error: {'broken off' if run.events else 'failed'}", "red"))
     if run.ttft_ms is not None:
         parts.append((f"First {format_ms(run.ttft_ms)}", "primary"))
     if run.latency_ms is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from components.countdown import countdown
 from components.safe_markdown import plain
 from services.problems import Action, Problem
 
@@ -39,10 +40,12 @@ def problem_card(
         body = f"{plain(problem.cause)}\n\n**What to do:** {plain(problem.fix)}"
         st.error(body, icon=":material/error:", title=plain(problem.title))
         callback = (actions or {}).get(problem.action)
-        if callback:
-            _action_button(problem, callback, key, since)
-        if problem.link:
-            st.link_button(plain(problem.link_label), problem.link, icon=":material/open_in_new:")
+        if callback or problem.link:
+            with st.container(horizontal=True, gap="xsmall"):
+                if callback:
+                    _action_button(problem, callback, key, since)
+                if problem.link:
+                    st.link_button(plain(problem.link_label), problem.link, icon=":material/open_in_new:")
         if problem.iam_statement:
             st.caption("The IAM statement to add:")
             st.code(json.dumps(problem.iam_statement, indent=2), language="json")
@@ -56,20 +59,12 @@ def _action_button(problem: Problem, callback: Callable[[], None], key: str, sin
     label, icon = _BUTTONS[problem.action]
     if problem.action == "use_inference_profile" and problem.suggestion:
         label = f"Use {problem.suggestion}"
-    ready_at = (since or 0) + (problem.retry_after_s or 0)
-    if since and problem.retry_after_s and ready_at > time.time():
-        _countdown(label, icon, callback, key, ready_at)
+    wait_s = (since or 0) + (problem.retry_after_s or 0) - time.time()
+    if wait_s > 0:  # before that the service would refuse again
+        countdown(label, wait_s, key=f"problem_wait_{key}")
     elif problem.billed:
         with st.popover(plain(label), icon=icon, key=f"problem_ask_{key}"):
             st.markdown("The reply that was lost may be charged, and so will the new one.")
             st.button("Send it again", key=f"problem_action_{key}", icon=icon, on_click=callback)
     else:
         st.button(plain(label), key=f"problem_action_{key}", icon=icon, on_click=callback)
-
-
-@st.fragment(run_every=1)
-def _countdown(label: str, icon: str, callback: Callable[[], None], key: str, ready_at: float) -> None:
-    """The button with the seconds left; disabled until then, because the service would refuse again."""
-    left = max(0, round(ready_at - time.time()))
-    text = f"{label} in {left} s" if left else label
-    st.button(plain(text), key=f"problem_action_{key}", icon=icon, on_click=callback, disabled=left > 0)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.safe_markdown import escape_stream, plain, safe_markdown
 from services.streaming import Block, ReplyStream
@@ -47,7 +48,7 @@ def _stream_block(block: Block) -> None:
         with st.expander("Reasoning", icon=":material/psychology:", type="compact"):
             st.write_stream(escape_stream(chunks))
     elif block.kind == "tool":
-        with st.expander("Tool call", icon=":material/build:", type="compact", expanded=True):
+        with _tool_call(block.start.get("toolUse") or {}):
             place = st.empty()
             text = ""
             for chunk in chunks:
@@ -75,9 +76,13 @@ def _draw_reasoning(reasoning: JsonDict) -> None:
 
 
 def _draw_tool_use(tool: JsonDict) -> None:
-    label = f"Tool call: {plain(str(tool.get('name', '?')))}"
-    with st.expander(label, icon=":material/build:", type="compact", expanded=True):
+    with _tool_call(tool):
         st.code(_pretty(tool.get("input")), language="json", wrap_lines=True)
+
+
+def _tool_call(tool: JsonDict) -> DeltaGenerator:
+    label = f"Tool call: {plain(str(tool.get('name', '?')))}"
+    return st.expander(label, icon=":material/build:", type="compact", expanded=True)
 
 
 def _draw_tool_result(result: JsonDict) -> None:

@@ -64,6 +64,13 @@ def ensure(progress: Callable[[str], None] | None = None) -> BackendStatus:
     return supervisor.wait(progress)
 
 
+def wait_while_starting() -> None:
+    """Return as soon as a start that is under way has ended, well or not; at once where there is none."""
+    supervisor = _supervisor
+    if supervisor:
+        supervisor.wait()
+
+
 def status() -> BackendStatus:
     """How it is now. Never waits."""
     if settings.get().backend == "aws":

@@ -35,14 +35,18 @@ class Turn:
 
     `prompt` holds Converse content blocks. `run` is None while the reply streams, and for turns that came
     with another run: those have `reply`, the assistant's content blocks, alone. `problem` is set where the
-    prompt was refused before any call was made; `at` is when it was sent, in Unix seconds.
+    prompt was refused before any call was made.
     """
 
     prompt: tuple[JsonDict, ...]
     run: Run | None = None
     reply: tuple[JsonDict, ...] = ()
     problem: Problem | None = None
-    at: float = 0.0
+
+    @property
+    def ended_at(self) -> float | None:
+        """When the reply ended, in Unix seconds; None without a run."""
+        return self.run.started_at.timestamp() + self.run.latency_ms / 1000 if self.run else None
 
     @property
     def prompt_text(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,9 +33,9 @@ class Playground:
             return None
 
     def live_reply(self, pane: Pane) -> ReplyStream | None:
-        """The reply that still streams into this pane."""
-        stream = self.hub.streams.get(pane.key)
-        return stream if stream and stream.live else None
+        """The reply that streams into this pane, until `settle` has put its run into the turn."""
+        waits = pane.turns and pane.turns[-1].run is None and pane.turns[-1].problem is None
+        return self.hub.streams.get(pane.key) if waits else None
 
     @property
     def any_live(self) -> bool:
@@ -89,7 +88,7 @@ class Playground:
             stream.stop()
 
     def _ask(self, pane: Pane, prompt: Sequence[dict[str, Any]]) -> None:
-        turn = Turn(prompt=tuple(prompt), at=time.time())
+        turn = Turn(prompt=tuple(prompt))
         try:
             model = self.model_of(pane)
             if model is None:

@@ -15,7 +15,7 @@ from botocore.eventstream import EventStream
 from botocore.exceptions import ReadTimeoutError, ResponseStreamingError
 from botocore.response import StreamingBody
 
-from services import run_store
+from services import backend, run_store
 from services.clients import client, renew
 from services.families import METRICS
 from services.problems import Problem, from_exception
@@ -48,11 +48,13 @@ class Opened:
 
 
 def open_call(call: Call) -> Opened:
-    """Make the call. Raises what boto3 raises.
+    """Make the call. Raises what boto3 raises. A local endpoint that is just being started is waited for.
 
     Expired credentials are read anew and the call is made once more: AWS refuses them before a model is
     asked, so nothing is billed twice. Nothing else is repeated.
     """
+    if call.identity.backend == "local":
+        backend.wait_while_starting()
     try:
         return _open(call)
     except Exception as error:

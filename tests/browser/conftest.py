@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
+from bench import bedrock_server
 from scripts import served_app
 from scripts.served_app import App
+from tests import scripted_server
+from tests.scripted_server import ScriptedServer
 
 AppFactory = Callable[..., App]
 
@@ -52,6 +57,49 @@ def app(start_app: AppFactory) -> App:
     return start_app()
 
 
+@dataclass(frozen=True)
+class AwsApp:
+    """A server in `aws` mode whose AWS is on this machine; `bedrock` is its `bedrock-runtime`."""
+
+    app: App
+    bedrock: ScriptedServer
+
+    def set_key(self, key_id: str) -> None:
+        """Puts another key into the credentials file of the server."""
+        path = self.app.data_dir / "credentials"
+        path.write_text(f"[default]\naws_access_key_id={key_id}\naws_secret_access_key=not-a-secret\n")
+
+
+@pytest.fixture(scope="session")
+def aws_app(start_app: AppFactory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsApp]:
+    """One server in `aws` mode. Everything but `bedrock-runtime` is answered as the bench's Bedrock does."""
+    data_dir = tmp_path_factory.mktemp("aws")
+    with (
+        scripted_server.running() as bedrock,
+        bedrock_server.Server(("127.0.0.1", 0), bedrock_server.Handler) as others,
+    ):
+        threading.Thread(target=others.serve_forever, args=(0.05,), daemon=True).start()
+        env = {
+            "WORKBENCH_BACKEND": "aws",
+            "AWS_REGION": "us-east-1",
+            "AWS_SHARED_CREDENTIALS_FILE": str(data_dir / "credentials"),
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{others.server_port}",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url,
+        }
+        aws = AwsApp(start_app(env=env, data_dir=data_dir, wait=False), bedrock)
+        aws.set_key("AKIDEXAMPLE")
+        aws.app.wait()
+        yield aws
+        others.shutdown()
+
+
+@pytest.fixture
+def aws(aws_app: AwsApp) -> AwsApp:
+    """The server in `aws` mode, whose `bedrock` has seen no request yet."""
+    aws_app.bedrock.requests.clear()
+    return aws_app
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium. Where there is none the tests are skipped, loudly; with CI=true that is a failure."""
@@ -63,6 +111,7 @@ def browser() -> Iterator[Browser]:
             if os.environ.get("CI") == "true":
                 pytest.fail(f"{reason}\n{error}", pytrace=False)
             pytest.skip(reason)
+        expect.set_options(timeout=30_000)
         yield chromium
         chromium.close()
 

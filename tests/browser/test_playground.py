@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from scripts.served_app import App
 from services.run_store import RunStore
-
-LONG = "Write a very long story about a lighthouse keeper and the sea. Describe every day of one month."
-
-
-def open_playground(page: Page, app: App) -> None:
-    page.goto(f"{app.url}/model_playground")
-    expect(prompt(page)).to_be_editable(timeout=60_000)
-
-
-def prompt(page: Page):
-    return page.locator(".st-key-playground_prompt textarea")
-
-
-def ask(page: Page, text: str) -> None:
-    prompt(page).fill(text)
-    prompt(page).press("Enter")
-
-
-def reply(page: Page, n: int) -> str:
-    """The words in pane n so far; "" before the first one."""
-    texts = page.locator(f".st-key-playground_reply_{n} [data-testid=stMarkdownContainer]").all_inner_texts()
-    return "\n".join(text for text in texts if "Waiting for the first token" not in text)
-
-
-def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Poll until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.05)
-
-
-def grows(page: Page, n: int) -> None:
-    before = len(reply(page, n))
-    until(lambda: len(reply(page, n)) > before, f"more text in pane {n}")
-
-
-def stop_button(page: Page, n: int):
-    return page.locator(f".st-key-playground_stop_{n} button").first  # the second one measures the tooltip
+from tests.browser.panes import (
+    LONG,
+    ask,
+    complaints,
+    grows,
+    open_playground,
+    prompt,
+    reply,
+    stop_button,
+    until,
+)
 
 
 def test_the_first_visit_is_ready_for_a_prompt(page: Page, app: App) -> None:
@@ -172,9 +143,4 @@ def test_panes_stay_inside_the_window(page: Page, app: App, width: int) -> None:
 
 def test_the_log_of_a_normal_run_is_clean(app: App) -> None:
     """Runs after the tests above on the same server."""
-    noisy = [
-        line
-        for line in app.log().splitlines()
-        if any(word in line.lower() for word in ("warning", "error", "traceback", "exception", "deprecat"))
-    ]
-    assert noisy == []
+    assert complaints(app) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from services import backend, models, run_store, streaming
 from services.backend import BackendStatus
 from services.capabilities import Bound, Capabilities
 from services.models import Catalogue, Model
+from services.playground import Playground
 from services.runs import Call
 from services.runtime import Opened
 
@@ -106,6 +108,11 @@ def ask(page: AppTest, text: str) -> None:
     assert not page.exception
 
 
+def open_settings(page: AppTest, n: int) -> None:
+    page.session_state[f"playground_settings_{n}"] = True
+    page.run()
+
+
 def shown(page: AppTest) -> str:
     return "\n".join(element.value for element in page.markdown)
 
@@ -129,6 +136,8 @@ def test_a_second_prompt_carries_the_conversation(page: AppTest, wire: Wire) -> 
 
 
 def test_parameters_are_sent_only_when_set(page: AppTest, wire: Wire) -> None:
+    open_settings(page, 0)
+    open_settings(page, 1)
     page.number_input(key="playground_parameter_0_temperature").set_value(0.0).run()
     page.text_area(key="playground_parameter_1_system").set_value("Be brief.").run()
     ask(page, "Hi")
@@ -139,6 +148,8 @@ def test_parameters_are_sent_only_when_set(page: AppTest, wire: Wire) -> None:
 
 
 def test_another_model_keeps_the_parameters_within_its_bounds(page: AppTest, wire: Wire) -> None:
+    open_settings(page, 0)
+    open_settings(page, 1)
     page.number_input(key="playground_parameter_0_temperature").set_value(0.9).run()
     page.selectbox(key="playground_model_0").set_value("gamma.three-v1:0").run()
     assert not page.exception
@@ -147,9 +158,12 @@ def test_another_model_keeps_the_parameters_within_its_bounds(page: AppTest, wir
 
 
 def test_panes_come_and_go_with_their_own_settings(page: AppTest, wire: Wire) -> None:
+    open_settings(page, 0)
+    open_settings(page, 1)
     page.number_input(key="playground_parameter_1_maxTokens").set_value(9).run()
     page.button(key="playground_add_pane").click().run()
     assert page.selectbox(key="playground_model_2").value == "beta.two-v1:0"
+    open_settings(page, 2)
     page.number_input(key="playground_parameter_2_maxTokens").set_value(5).run()
     ask(page, "Hi")
     limits = [call.request.get("inferenceConfig") for call in wire.calls]
@@ -189,6 +203,30 @@ def test_a_stream_that_breaks_keeps_what_had_arrived_and_can_be_sent_again(page:
     assert "Hello from **alpha.one-v1:0**" in shown(page)
 
 
+def test_a_reply_that_ends_while_the_page_is_being_drawn_is_shown(
+    page: AppTest, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither live nor settled then, and no later run would come by itself."""
+    settle, let_go = Playground.settle, threading.Event()
+
+    def slow(call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
+        assert let_go.wait(10)
+        yield from reply_events(f"Hello from **{call.model_id}**")
+
+    def just_before_the_end(playground: Playground) -> None:
+        settle(playground)
+        for stream in playground.hub.streams.values():
+            let_go.set()
+            assert stream.wait(10)
+
+    wire.answers = dict.fromkeys(("alpha.one-v1:0", "beta.two-v1:0"), slow)
+    monkeypatch.setattr(Playground, "settle", just_before_the_end)
+    ask(page, "Hi")
+    assert "Hello from **alpha.one-v1:0**" in shown(page)
+    assert "Hello from **beta.two-v1:0**" in shown(page)
+    assert "playground_details_1" in {button.key for button in page.button}
+
+
 def test_reasoning_stands_apart_and_goes_back_verbatim(page: AppTest, wire: Wire) -> None:
     def reasons(call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "messageStart", {"role": "assistant"}
@@ -226,6 +264,8 @@ def test_the_details_hold_the_request_the_events_and_the_code(page: AppTest) -> 
 
 
 def test_a_link_opens_the_run_with_its_model_and_words(page: AppTest, wire: Wire) -> None:
+    open_settings(page, 0)
+    open_settings(page, 1)
     page.number_input(key="playground_parameter_0_temperature").set_value(0.3).run()
     ask(page, "A question to find again")
     stored = run_store.store().list("local", text="A question to find again")
@@ -237,6 +277,7 @@ def test_a_link_opens_the_run_with_its_model_and_words(page: AppTest, wire: Wire
     other.run()
     assert not other.exception
     assert "Hello from **alpha.one-v1:0**" in shown(other)
+    open_settings(other, 0)
     assert other.number_input(key="playground_parameter_0_temperature").value == 0.3
 
 

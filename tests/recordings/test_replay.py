@@ -17,7 +17,8 @@ from services.replies import read
 from services.runs import Call, Run, TokenUsage, from_json, to_json
 from services.streaming import ReplyStream
 from tests.eventstream import frame
-from tests.recordings.conftest import Find, Recording
+from tests.recorded import Recording
+from tests.recordings.conftest import Find
 from tests.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.recordings
@@ -314,7 +315,7 @@ def test_a_recorded_stream_that_breaks_anywhere_keeps_what_had_arrived(
     """Each stream cut in the middle: once by an error frame between two frames, once within a frame."""
     recordings = [recording for recording in find("ConverseStream") if recording.status < 300]
     for recording in recordings:
-        lengths = _frame_ends(recording.body)
+        lengths = recording.frame_ends
         middle = lengths[len(lengths) // 2 - 1]
         said = Spelled(recording.decoded.events[: len(lengths) // 2])
         error = frame("modelStreamErrorException", {"message": "The model broke"}, "exception")
@@ -328,11 +329,3 @@ def test_a_recorded_stream_that_breaks_anywhere_keeps_what_had_arrived(
                 assert shown(stream, "text") == read("ConverseStream", run.response or {}).text == said.text
                 assert tool_calls(run) == said.tool_calls
                 assert len(run.events) == len(lengths) // 2
-
-
-def _frame_ends(body: bytes) -> list[int]:
-    ends, at = [], 0
-    while at < len(body):
-        at += int.from_bytes(body[at : at + 4], "big")
-        ends.append(at)
-    return ends

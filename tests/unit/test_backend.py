@@ -159,6 +159,17 @@ def test_a_killed_endpoint_comes_back_on_the_same_port(stub: Stub) -> None:
     assert len(stub.starts) == 2
 
 
+def test_a_call_may_wait_for_a_restart_but_starts_nothing(stub: Stub) -> None:
+    backend.wait_while_starting()
+    assert backend.status().state == "starting", "nobody asked for an endpoint"
+    first = backend.ensure()
+    assert first.pid is not None
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: backend.status() != first)
+    backend.wait_while_starting()
+    assert (backend.status().state, backend.status().restarts) == ("ready", 1)
+
+
 def test_a_port_that_was_taken_meanwhile_is_given_up(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "FIRST_PAUSE_S", 0.5)
     first = backend.ensure()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ParamValidationError
 
+from services import backend, clients, runtime
 from services.clients import Identity
 from services.runs import Call
 from services.runtime import converse_request, open_call
@@ -54,6 +55,20 @@ def test_the_assistants_messages_go_back_verbatim(server: ScriptedServer, identi
     assert sent[0] == content[0]
     assert sent[1] == {"reasoningContent": {"redactedContent": "AP8="}}
     assert sent[2:] == content[2:]
+
+
+def test_a_call_of_the_local_endpoint_waits_while_that_is_being_started(
+    server: ScriptedServer, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a crash: without this, the reply that is asked for again would fail at once."""
+    waited: list[int] = []
+    monkeypatch.setattr(backend, "wait_while_starting", lambda: waited.append(len(server.requests)))
+    monkeypatch.setattr(runtime, "client", lambda service, _: clients.client(service, identity))
+    server.play(lambda exchange: exchange.answer(b"{}"))
+    for caller in (Identity("local", None, "us-east-1"), identity):
+        open_call(Call(operation="Converse", request=converse_request("m", HI), identity=caller))
+    assert waited == [0]
+    assert len(server.requests) == 2
 
 
 def test_converse_gives_one_response(server: ScriptedServer, identity: Identity) -> None:
