@@ -62,7 +62,8 @@ class Playground:
     def retry(self, pane: Pane) -> None:
         """The pane's last prompt once more, in the place of its last turn."""
         last = pane.turns.pop()
-        self._ask(pane, last.prompt)
+        failed = last.run if last.run and last.run.state == "failed" else None
+        self._ask(pane, last.prompt, attempt=failed.call.attempt + 1 if failed else 1)
 
     def add(self, like: Pane) -> None:
         """One more pane beside the one it copies."""
@@ -87,7 +88,7 @@ class Playground:
         if stream := self.hub.streams.pop(pane.key, None):
             stream.stop()
 
-    def _ask(self, pane: Pane, prompt: Sequence[dict[str, Any]]) -> None:
+    def _ask(self, pane: Pane, prompt: Sequence[dict[str, Any]], attempt: int = 1) -> None:
         turn = Turn(prompt=tuple(prompt))
         try:
             model = self.model_of(pane)
@@ -102,7 +103,7 @@ class Playground:
                 user=self.username,
                 tags={"page": "model_playground", "pane": pane.key},
             )
-            self.hub.start(pane.key, call)
+            self.hub.start(pane.key, replace(call, attempt=attempt))
         except RefusedError as refused:
             turn = replace(turn, problem=refused.problem)
         pane.turns.append(turn)

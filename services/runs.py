@@ -63,7 +63,8 @@ class Call:
     """One call that is to be made.
 
     `request` holds exactly the keyword arguments for boto3's method. The body of an InvokeModel call may
-    stand there as a JSON dict or as bytes.
+    stand there as a JSON dict or as bytes. `attempt` counts how often in a row it has been asked for: with
+    each failure the wait that is advised doubles.
     """
 
     operation: str
@@ -75,6 +76,7 @@ class Call:
     user: str = "local"
     parent_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    attempt: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

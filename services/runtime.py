@@ -82,7 +82,13 @@ def call_once(call: Call) -> Run:
 
 def problem_of(error: Exception, call: Call) -> Problem:
     """The problem behind an exception of this call."""
-    return from_exception(error, operation=call.operation, model_id=call.model_id, identity=call.identity)
+    return from_exception(
+        error,
+        operation=call.operation,
+        model_id=call.model_id,
+        identity=call.identity,
+        attempt=call.attempt,
+    )
 
 
 def converse_request(

@@ -227,6 +227,25 @@ def test_a_reply_that_ends_while_the_page_is_being_drawn_is_shown(
     assert "playground_details_1" in {button.key for button in page.button}
 
 
+def test_each_throttle_in_a_row_advises_a_longer_wait(page: AppTest, wire: Wire) -> None:
+    def throttled(call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
+        error = {"Code": "ThrottlingException", "Message": "Too many requests, please wait."}
+        raise ClientError({"Error": error}, call.operation)
+
+    wire.answers["alpha.one-v1:0"] = throttled
+    ask(page, "Hi")
+    waits = []
+    for _ in range(3):
+        turn = page.session_state["playground"][0].turns[-1]
+        waits.append(turn.run.problem.retry_after_s)
+        page.button(key="playground_retry_0").click().run()
+    assert waits == [waits[0], 2 * waits[0], 4 * waits[0]]
+    del wire.answers["alpha.one-v1:0"]
+    page.button(key="playground_retry_0").click().run()
+    page.button(key="playground_retry_0").click().run()
+    assert wire.calls[-1].attempt == 1
+
+
 def test_reasoning_stands_apart_and_goes_back_verbatim(page: AppTest, wire: Wire) -> None:
     def reasons(call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "messageStart", {"role": "assistant"}
