@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,12 @@ def test_a_stream_that_breaks_ends_in_an_exception_frame(runtime: Any, server: O
         handler.chunk(delta={"content": "half"})
 
     server.script = script
-    stream = iter(runtime.converse_stream(modelId=CHAT, messages=HI)["stream"])
-    assert "messageStart" in next(stream)
-    assert next(stream)["contentBlockDelta"]["delta"] == {"text": "half"}
-    with pytest.raises(EventStreamError, match="modelStreamErrorException"):
-        next(stream)
+    with closing(runtime.converse_stream(modelId=CHAT, messages=HI)["stream"]) as answer:
+        stream = iter(answer)
+        assert "messageStart" in next(stream)
+        assert next(stream)["contentBlockDelta"]["delta"] == {"text": "half"}
+        with pytest.raises(EventStreamError, match="modelStreamErrorException"):
+            next(stream)
 
 
 def test_who_leaves_ends_the_servers_work(runtime: Any, server: OpenAIServer) -> None:

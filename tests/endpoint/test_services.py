@@ -146,7 +146,7 @@ def test_uploads_while_a_reply_streams_do_not_hold_it_up(endpoint: Endpoint) -> 
     runtime = endpoint.client("bedrock-runtime")
     answer = runtime.converse_stream(
         modelId="anthropic.claude-3-haiku-20240307-v1:0",
-        messages=[{"role": "user", "content": [{"text": "Count to ten."}]}],
+        messages=[{"role": "user", "content": [{"text": "Write a long story about the sea."}]}],
         inferenceConfig={"maxTokens": 30},
     )
     deltas = 0
