@@ -23,7 +23,7 @@ from services.runs import Run
 from services.streaming import ReplyStream
 
 PANE_HEIGHT = 440
-_RECENT_TURNS = 8
+_RECENT_TURNS = 3
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,10 @@ def endpoint_card(user: User) -> None:
                 help="Ends the replies that are streaming now. Nothing that is stored is lost.",
             )
         if restart:
-            with st.spinner("Restarting"):
-                restart_endpoint()
+            waiting = st.empty()
+            waiting.markdown(":shimmer[Restarting]")
+            restart_endpoint()
+            waiting.empty()
         _draw_state(backend.status())
         st.caption("Code written for AWS uses it unchanged. In the shell that runs it:")
         st.code("\n".join(shell_lines()), language="bash", wrap_lines=True)

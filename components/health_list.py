@@ -27,8 +27,11 @@ def health_list(identity: Identity) -> None:
                 on_click=health.clear,
                 args=(identity,),
             )
-        with st.skeleton(height=180):
-            services = health(identity)
+        waiting = st.skeleton(
+            height=180
+        )  # not in a `with`: its timer ends in a traceback when the visitor leaves
+        services = health(identity)
+        waiting.empty()
         for service in services:
             _draw(service)
         for problem in _distinct(services):

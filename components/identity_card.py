@@ -19,8 +19,11 @@ def identity_card(identity: Identity) -> None:
         st.subheader("Identity", anchor=False)
         profile = f"profile {plain(identity.profile)}" if identity.profile else "boto3's default chain"
         st.markdown(f"**{plain(clients.endpoint_label(identity))}** in {plain(identity.region)}, {profile}")
-        with st.skeleton(height=40):
-            lines = _account(identity)
+        waiting = st.skeleton(
+            height=40
+        )  # not in a `with`: its timer ends in a traceback when the visitor leaves
+        lines = _account(identity)
+        waiting.empty()
         for line in lines:
             st.caption(line)
 

@@ -87,8 +87,9 @@ class LlamaEngine:
         parameters.n_parallel = PARALLEL
         parameters.n_ctx = PARALLEL * CONTEXT_TOKENS
         parameters.n_batch = parameters.n_ubatch = _BATCH_TOKENS
-        # Half the memory of the default (190 instead of 380 MB), at the same speed.
-        parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q8_0
+        # A quarter of the cache's memory less than the default. The values stay whole: in 8 bits they cost
+        # this small model its grammar.
+        parameters.cache_type_k = xllamacpp.ggml_type.GGML_TYPE_Q8_0
         parameters.cache_ram_mib = 0  # no copies of old prompts: each slot keeps its last one anyway
         parameters.verbosity = -1
         parameters.hostnames = [str(self._socket)]

@@ -105,6 +105,13 @@ def test_a_stream_in_the_familys_chunks(runtime: Any, model_id: str) -> None:
     assert not any("amazon-bedrock-invocationMetrics" in chunk for chunk in chunks[:-1])
 
 
+@pytest.mark.parametrize("version", ["bedrock-2023-05-31", "2026-10-21"])
+def test_claude_takes_the_versions_that_its_sdks_send(runtime: Any, version: str) -> None:
+    body = CHAT | {"anthropic_version": version, "max_tokens": 2}
+    response = runtime.invoke_model(modelId="anthropic.claude-3-haiku-20240307-v1:0", body=json.dumps(body))
+    assert json.loads(response["body"].read())["type"] == "message"
+
+
 def test_claude_calls_tools_in_its_own_format(runtime: Any) -> None:
     schema = {
         "type": "object",

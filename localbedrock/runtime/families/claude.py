@@ -31,8 +31,9 @@ from localbedrock.text.engine import (
     ToolStart,
 )
 
+_VERSIONS = ("bedrock-2023-05-31", "2026-10-21")  # the second one is what Anthropic's SDK 2.x sends
 _FIELDS = {
-    "anthropic_version": Field(str, required=True, choices=("bedrock-2023-05-31",)),
+    "anthropic_version": Field(str, required=True, choices=_VERSIONS),
     "anthropic_beta": Field(list),
     "max_tokens": Field(int, required=True, minimum=1),
     "messages": Field(list, required=True),
