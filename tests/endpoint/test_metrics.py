@@ -61,7 +61,7 @@ def test_calls_are_counted_by_model_with_their_tokens(endpoint: Endpoint) -> Non
     stream = runtime.converse_stream(modelId=MODEL, messages=MESSAGES, inferenceConfig={"maxTokens": 3})[
         "stream"
     ]
-    streamed = next(event["metadata"]["usage"] for event in stream if "metadata" in event)
+    [streamed] = [event["metadata"]["usage"] for event in stream if "metadata" in event]
     eventually(lambda: total(cloudwatch, "Invocations", MODEL, start) == before["Invocations"] + 2)
     after = {metric: total(cloudwatch, metric, MODEL, start) for metric in before}
     assert (
