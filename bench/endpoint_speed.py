@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -14,12 +15,12 @@ from typing import Any
 from bench.report import Row
 
 MODEL_ID = "local.smollm2-135m-instruct-v1:0"
-MAX_TOKENS = 160
-ROUNDS = 6
+MAX_TOKENS = 64
+ROUNDS = 40
 AT_ONCE = 4
 PROMPT = "Story {}: tell me a long story about a lighthouse keeper, a storm and a lost ship, day by day."
 
-Ask = Callable[[str], dict[str, float]]
+Answers = list[dict[str, float]]
 
 
 def measure(client: Any) -> list[Row]:
@@ -34,29 +35,30 @@ def measure(client: Any) -> list[Row]:
     return [*rows(ours, bare), at_once(client)]
 
 
-def alternate(first: Ask, second: Ask) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
-    """The same prompts to both, in turns, so that whatever else the machine does meets both alike."""
-    results: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
+def alternate(*askers: Callable[[str], dict[str, float]]) -> list[Answers]:
+    """The same prompts to all, in many short turns: whatever else the machine does meets all alike."""
+    answers: list[Answers] = [[] for _ in askers]
     for turn in range(ROUNDS + 1):
-        for each, kept in zip((first, second), results, strict=True):
-            answer = each(PROMPT.format(turn))
+        for asker, kept in random.sample(list(zip(askers, answers, strict=True)), len(askers)):
+            answer = asker(PROMPT.format(turn))
             if turn:  # the first answers warm up
                 kept.append(answer)
-    return results
+    return answers
 
 
-def rows(ours: list[dict[str, float]], bare: list[dict[str, float]]) -> list[Row]:
-    """Medians of both, compared."""
-    speed, bare_speed = (
-        statistics.median((each["tokens"] - 1) / each["seconds"] for each in found) for found in (ours, bare)
+def rows(ours: Answers, bare: Answers) -> list[Row]:
+    """Speed and first token beside llama.cpp's: medians, and the median of what each round compares."""
+    speeds, bare_speeds = (
+        [(each["tokens"] - 1) / each["seconds"] for each in found] for found in (ours, bare)
     )
+    ratio = statistics.median(one / other for one, other in zip(speeds, bare_speeds, strict=True))
     first, bare_first = (statistics.median(each["first_ms"] for each in found) for found in (ours, bare))
     return [
         Row(
             "endpoint: tokens per second, one reply",
-            f"{speed:.1f}",
-            f"llama.cpp {bare_speed:.1f}",
-            f"x{speed / bare_speed:.2f}",
+            f"{statistics.median(speeds):.1f}",
+            f"llama.cpp {statistics.median(bare_speeds):.1f}",
+            f"x{ratio:.2f}",
             "x0.95",
         ),
         Row(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
 from localbedrock import environment, keys, lifecycle
 from localbedrock.asgi import Answer, App, Receive, Scope, Send
@@ -53,7 +54,7 @@ def run(options: Options) -> None:
         reason = f"The data directory {options.data_dir} cannot be used: {error.strerror}."
         raise lifecycle.StartError(reason) from None
     with held, lifecycle.bind(options.port) as listener:
-        asyncio.run(_serve(options, listener))
+        uvloop.run(_serve(options, listener))
 
 
 async def _serve(options: Options, listener: socket.socket) -> None:
@@ -127,7 +128,8 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 lifespan="off",
-                loop="asyncio",
+                loop="uvloop",
+                http="httptools",
                 ws="none",
                 log_config=None,
                 access_log=False,

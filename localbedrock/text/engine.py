@@ -175,6 +175,22 @@ class Engine(Protocol):
         ...
 
 
+def joined(events: Iterable[Event]) -> list[Event]:
+    """The events with neighbouring pieces of one kind in one."""
+    together: list[Event] = []
+    for event in events:
+        match (together[-1] if together else None, event):
+            case (TextDelta(before), TextDelta(text)):
+                together[-1] = TextDelta(before + text)
+            case (ReasoningDelta(before), ReasoningDelta(text)):
+                together[-1] = ReasoningDelta(before + text)
+            case (ToolDelta(before), ToolDelta(json)):
+                together[-1] = ToolDelta(before + json)
+            case _:
+                together.append(event)
+    return together
+
+
 @dataclass
 class Block:
     """One finished content block of a reply: text, reasoning or a tool call (``text`` is its JSON)."""

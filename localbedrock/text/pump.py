@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 _ROOM = 64
 _LOOK_S = 0.1
+
+
+class _End:
+    """Stands in the queue behind the last item."""
+
+
+_END = _End()
+_Item = tuple[T] | BaseException | _End
 
 
 class Pump(Generic[T]):
@@ -33,7 +41,8 @@ class Pump(Generic[T]):
         self._cancelled = cancelled
         self._interrupt = interrupt
         self._stopped = threading.Event()
-        self._queue: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(_ROOM)
+        self._ended = threading.Event()
+        self._queue: queue.SimpleQueue[_Item[T]] = queue.SimpleQueue()
 
     def wanted(self) -> bool:
         """Whether anybody still waits for more."""
@@ -41,38 +50,57 @@ class Pump(Generic[T]):
 
     def items(self) -> Generator[T, None, None]:
         """Start, and yield until the end; closing the generator stops the producer."""
+        with closing(self.batches()) as batches:
+            for batch in batches:
+                yield from batch
+
+    def batches(self) -> Generator[list[T], None, None]:
+        """As :meth:`items`, but all that waits at once; never an empty list."""
         thread = threading.Thread(target=self._run, name="generation", daemon=True)
         thread.start()
         try:
             while self.wanted():
                 try:
-                    item = self._queue.get(timeout=_LOOK_S)
+                    batch, end = self._waiting(self._queue.get(timeout=_LOOK_S))
                 except queue.Empty:
                     continue
-                if item is None:
+                if batch:
+                    yield batch
+                if isinstance(end, BaseException):
+                    raise end
+                if end is _END:
                     return
-                if isinstance(item, BaseException):
-                    raise item
-                yield item[0]
         finally:
             self._stopped.set()
             if self._interrupt is not None and thread.is_alive():
                 self._interrupt()
 
+    def rest(self, seconds: float) -> None:
+        """Wait so long for items to gather, or until there will be no more."""
+        self._ended.wait(seconds)
+
+    def _waiting(self, first: _Item[T]) -> tuple[list[T], _Item[T] | None]:
+        """The items from `first` on, up to the end if that is among them."""
+        batch: list[T] = []
+        item = first
+        while isinstance(item, tuple):
+            batch.append(item[0])
+            if self._queue.empty():
+                return batch, None
+            item = self._queue.get()
+        return batch, item
+
     def _run(self) -> None:
-        end: BaseException | None = None
+        end: _Item[T] = _END
         try:
             self._produce(self._emit)
         except Exception as error:  # noqa: BLE001  it is raised again in the reader's thread
             end = error
-        self._put(end)
+        self._queue.put(end)
+        self._ended.set()
 
     def _emit(self, item: T) -> bool:
-        return self._put((item,))
-
-    def _put(self, item: tuple[T] | BaseException | None) -> bool:
-        while self.wanted():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(item, timeout=_LOOK_S)
-                return self.wanted()
-        return False
+        while self._queue.qsize() >= _ROOM and self.wanted():
+            self._stopped.wait(_LOOK_S)
+        self._queue.put((item,))
+        return self.wanted()

@@ -67,7 +67,7 @@ def test_the_first_words_come_while_the_rest_is_still_decoded(runtime: Any) -> N
         )["stream"]
         if "contentBlockDelta" in event
     ]
-    assert len(times) > 40, "one delta per token"
+    assert len(times) > 5, "pieces of 25 ms"
     assert times[-1] - times[0] > times[-1] / 5, "the words came all at once, at the end"
 
 

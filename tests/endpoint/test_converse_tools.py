@@ -196,5 +196,5 @@ def test_words_are_streamed_although_a_tools_schema_needs_a_check(runtime: Any) 
     )["stream"]
     started = time.monotonic()
     times = [time.monotonic() - started for event in events if "text" in str(event.get("contentBlockDelta"))]
-    assert len(times) > 20
+    assert len(times) > 3
     assert times[-1] - times[0] > times[-1] / 5, "the words came all at once, at the end"

@@ -77,3 +77,20 @@ def test_a_slow_reader_holds_the_producer_back() -> None:
     next(items)
     items.close()
     assert len(produced) < 1000
+
+
+def test_what_gathers_while_the_reader_rests_is_handed_out_together() -> None:
+    gathered = threading.Event()
+
+    def produce(emit: Callable[[str], bool]) -> None:
+        emit("first")
+        assert gathered.wait(5)
+        emit("second")
+        emit("third")
+
+    pump = Pump(produce, threading.Event())
+    batches = pump.batches()
+    assert next(batches) == ["first"]
+    gathered.set()
+    pump.rest(30)  # ends with the producer, not with the time
+    assert list(batches) == [["second", "third"]]
