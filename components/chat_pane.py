@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.metrics_line import metrics_line, totals_line
 from components.model_picker import model_facts, model_picker
-from components.parameter_form import parameter_form
+from components.pane_actions import PaneActions
+from components.pane_settings import pane_settings
 from components.problem_card import problem_card
 from components.reply import draw_reply, stream_reply
 from components.reply_hub import reply_hub
 from components.run_details import run_details
-from services.capabilities import Capabilities
-from services.conversations import Pane, Settings, Turn, reply_content
+from services.conversations import Pane, Turn, reply_content
 from services.models import Catalogue, Model
 from services.problems import Action
 from services.runs import Run
@@ -24,21 +23,6 @@ from services.streaming import ReplyStream
 
 PANE_HEIGHT = 440
 _RECENT_TURNS = 3
-
-
-@dataclass(frozen=True)
-class PaneActions:
-    """What a pane can ask of its page."""
-
-    choose_model: Callable[[str], None]
-    change_settings: Callable[[Settings], None]
-    copy_settings_to_all: Callable[[], None]
-    duplicate: Callable[[], None]
-    clear: Callable[[], None]
-    access: Callable[[], str]
-    retry: Callable[[], None]
-    restart_backend: Callable[[], None]
-    remove: Callable[[], None] | None = None
 
 
 def chat_pane(
@@ -74,7 +58,7 @@ def _header(
         model_picker(
             catalogue, model, key=key, on_change=lambda: actions.choose_model(st.session_state[key] or "")
         )
-        _settings_popover(n, pane, model, actions)
+        pane_settings(n, pane, model, actions)
         st.button(
             "",
             key=f"playground_stop_{n}",
@@ -83,52 +67,6 @@ def _header(
             disabled=stream is None,
             on_click=stream.stop if stream else None,
         )
-
-
-def _settings_popover(n: int, pane: Pane, model: Model | None, actions: PaneActions) -> None:
-    popover = st.popover(
-        "",
-        icon=":material/tune:",
-        help="This pane: model, system prompt, parameters",
-        key=f"playground_settings_{n}",
-        on_change="rerun",
-    )
-    if not popover.open:  # a form that nobody looks at would be two thirds of every run
-        return
-    with popover:
-        _pane_buttons(n, actions)
-        if model:
-            st.markdown(model_facts(model))
-            st.markdown(actions.access())
-        capabilities = model.capabilities if model else Capabilities()
-        parameter_form(
-            pane.settings, capabilities, key=f"playground_parameter_{n}", on_change=actions.change_settings
-        )
-        st.button(
-            "Copy to all panes",
-            key=f"playground_copy_settings_{n}",
-            icon=":material/copy_all:",
-            help="System prompt and parameters, not the model",
-            on_click=actions.copy_settings_to_all,
-        )
-
-
-def _pane_buttons(n: int, actions: PaneActions) -> None:
-    buttons: list[tuple[str, str, str, Callable[[], None] | None]] = [
-        ("duplicate", "Duplicate", ":material/content_copy:", actions.duplicate),
-        ("clear", "New chat", ":material/add_comment:", actions.clear),
-        ("remove", "Remove", ":material/close:", actions.remove),
-    ]
-    with st.container(horizontal=True, gap="xsmall"):
-        for name, label, icon, callback in buttons:
-            st.button(
-                label,
-                key=f"playground_{name}_{n}",
-                icon=icon,
-                type="tertiary",
-                disabled=callback is None,
-                on_click=callback,
-            )
 
 
 def _conversation(

@@ -7,8 +7,9 @@ from dataclasses import replace
 import streamlit as st
 
 from components.auth import require_user
-from components.chat_pane import PaneActions, chat_pane, open_details
+from components.chat_pane import chat_pane, open_details
 from components.draft import keep_draft
+from components.pane_actions import PaneActions
 from components.parameter_form import clamp
 from components.problem_card import problem_card
 from components.reply_hub import reply_hub

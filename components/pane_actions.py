@@ -1,0 +1,23 @@
+"""What a pane can ask of its page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.conversations import Settings
+
+
+@dataclass(frozen=True)
+class PaneActions:
+    """What a pane can ask of its page."""
+
+    choose_model: Callable[[str], None]
+    change_settings: Callable[[Settings], None]
+    copy_settings_to_all: Callable[[], None]
+    duplicate: Callable[[], None]
+    clear: Callable[[], None]
+    access: Callable[[], str]
+    retry: Callable[[], None]
+    restart_backend: Callable[[], None]
+    remove: Callable[[], None] | None = None
