@@ -107,9 +107,10 @@ class Playground:
         pane.turns.clear()
 
     def copy_settings(self, source: Pane) -> None:
-        """System prompt and parameters of one pane for all panes; each keeps its model."""
+        """System prompt and parameters of one pane for all panes; each keeps its model and edited body."""
         for pane in self.panes:
-            pane.settings = replace(source.settings, model_id=pane.settings.model_id)
+            own = pane.settings
+            pane.settings = replace(source.settings, model_id=own.model_id, body_json=own.body_json)
 
     def _stop(self, pane: Pane) -> None:
         if stream := self.hub.streams.get(pane.key):
