@@ -63,7 +63,7 @@ def _body(n: int, pane: Pane, model: Model, change: Callable[[Settings], None]) 
         height=280,
         placeholder=f'{{"prompt": "{PLACEHOLDER}"}}',
         help=f"What is sent; `{PLACEHOLDER}` is the typed prompt. Edited, it is sent as it stands.",
-        on_change=lambda: change(_with_body(settings, st.session_state[key] or "", generated)),
+        on_change=lambda: change(_with_body(pane.settings, st.session_state[key] or "", generated)),
     )
     if settings.body_json:
         _edited(n, settings, fmt, model, change)

@@ -35,16 +35,16 @@ _POINTS = {
 def guardrail_and_cache(n: int, pane: Pane, model: Model | None, actions: PaneActions) -> None:
     """Draw the section of pane `n`."""
     identity = current_identity()
-    _guardrail(n, pane.settings, identity, actions.change_settings)
+    _guardrail(n, pane, identity, actions.change_settings)
     st.divider()
-    _cache(n, pane.settings, model, identity, actions.change_settings)
+    _cache(n, pane, model, identity, actions.change_settings)
 
 
-def _guardrail(n: int, settings: Settings, identity: Identity, change: Callable[[Settings], None]) -> None:
-    choice, key = settings.guardrail, f"playground_guardrail_{n}"
+def _guardrail(n: int, pane: Pane, identity: Identity, change: Callable[[Settings], None]) -> None:
+    choice, key = pane.settings.guardrail, f"playground_guardrail_{n}"
 
     def changed(**values: Any) -> None:
-        change(replace(settings, guardrail=replace(choice, **values)))
+        change(replace(pane.settings, guardrail=replace(pane.settings.guardrail, **values)))
 
     listed = guardrails.guardrails(identity)
     names = {one.id: f"{one.name} ({one.id})" for one in listed.summaries}
@@ -118,16 +118,16 @@ def _version(key: str, choice: GuardrailChoice, identity: Identity, changed: Cal
 
 def _cache(
     n: int,
-    settings: Settings,
+    pane: Pane,
     model: Model | None,
     identity: Identity,
     change: Callable[[Settings], None],
 ) -> None:
-    points = settings.cache_points
+    points = pane.settings.cache_points
     supported = model.capabilities.prompt_caching if model else None
 
     def changed(**values: Any) -> None:
-        change(replace(settings, cache_points=replace(points, **values)))
+        change(replace(pane.settings, cache_points=replace(pane.settings.cache_points, **values)))
 
     st.markdown("**Prompt cache points**")
     for name, label in _POINTS.items():

@@ -14,9 +14,13 @@ _SHOWN_FINDINGS = 30
 
 
 def guardrail_trace(run: Run) -> None:
-    """Draw the trace of a run's guardrail, folded; nothing where there is none."""
+    """Draw the trace of a run's guardrail, folded; nothing where no guardrail did anything."""
     trace = trace_of(run)
     if trace is None:
+        if (run.response or {}).get("amazon-bedrock-guardrailAction") == "INTERVENED":
+            st.caption(
+                "The guardrail intervened. Its trace was not asked for: set it in this pane's settings."
+            )
         return
     acted = sum(1 for finding in trace.findings if finding.acted)
     label = f"Guardrail: {acted} acted on" if acted else "Guardrail: nothing blocked or masked"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -51,13 +52,16 @@ def check_body(text: str, fmt: BodyFormat | None, capabilities: Capabilities) ->
             return [BodyProblem(str(error), cause.lineno, cause.colno)]
         return [BodyProblem(str(error))]
     places, twice = _places(text)
-    found = [
-        BodyProblem(f"“{path}” stands here again: the last one counts.", *_place(text, at), warning=True)
-        for path, at in twice
-    ]
+    lines = [0, *(newline.end() for newline in re.finditer("\n", text))]
+
+    def told(sentence: str, at: int, warning: bool) -> BodyProblem:
+        line = bisect_right(lines, at)
+        return BodyProblem(sentence, line, at - lines[line - 1] + 1, warning)
+
+    found = [told(f"“{path}” stands here again: the last one counts.", at, True) for path, at in twice]
     if fmt:
         for path, sentence, warning in _faults(body, fmt, capabilities):
-            found.append(BodyProblem(sentence, *_place(text, places.get(path, 0)), warning=warning))
+            found.append(told(sentence, places.get(path, 0), warning))
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 
 
@@ -196,7 +200,3 @@ def _places(text: str) -> tuple[dict[str, int], list[tuple[str, int]]]:
             places[here] = token.start()
             key_next = False
     return places, twice
-
-
-def _place(text: str, at: int) -> tuple[int, int]:
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)

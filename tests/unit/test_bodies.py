@@ -64,7 +64,7 @@ def model(base: str) -> Model:
 
 
 def ask(base: str, **changes: Any) -> Ask:
-    values = {
+    values: dict[str, Any] = {
         "messages": TALK,
         "system": SYSTEM,
         "parameters": PARAMETERS,
