@@ -126,7 +126,7 @@ def shown(page: AppTest) -> str:
 
 def test_a_pane_sends_the_generated_body_and_goes_on_from_its_reply(page: AppTest, calls: list[Call]) -> None:
     invoke(page, 0)
-    body = json.loads(page.text_area(key="playground_body_0").value)
+    body = json.loads(page.text_area(key="playground_body_0").value or "")
     assert body["messages"][0]["content"][0]["text"] == "{{prompt}}"
     ask(page, "Hi")
     sent = call_of(calls, CLAUDE_ID)
@@ -156,7 +156,7 @@ def test_an_edited_body_is_sent_checked_and_reset(page: AppTest, calls: list[Cal
     page.text_area(key="playground_body_0").set_value('{"prompt": "fixed"}').run()
     assert "the typed prompt is not in it" in shown(page)
     page.button(key="playground_body_reset_0").click().run()
-    assert "max_tokens" in json.loads(page.text_area(key="playground_body_0").value)
+    assert "max_tokens" in json.loads(page.text_area(key="playground_body_0").value or "")
 
 
 def test_a_malformed_body_is_refused_and_kept(page: AppTest, calls: list[Call]) -> None:

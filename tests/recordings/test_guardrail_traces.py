@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from services.clients import Identity
@@ -39,7 +41,7 @@ def test_recorded_traces_are_read(
         if b"invocationMetrics" not in recording.body and name not in REPORTED:
             continue
         server.play(recording.serve)
-        request = {"body": {}} if operation.startswith("Invoke") else {"messages": []}
+        request: dict[str, Any] = {"body": {}} if operation.startswith("Invoke") else {"messages": []}
         call = Call(operation=operation, request={"modelId": "m", **request}, identity=identity, model_id="m")
         run = call_once(call)
         trace = trace_of(run)
