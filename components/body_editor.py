@@ -28,6 +28,7 @@ def body_editor(n: int, pane: Pane, model: Model | None, actions: PaneActions) -
         "API",
         _OPERATIONS,
         key=key,
+        label_visibility="collapsed",
         required=True,
         help="Converse has one request for all models. InvokeModel sends the provider's own body.",
         on_change=lambda: actions.change_settings(

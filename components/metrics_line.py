@@ -12,6 +12,8 @@ from services.pricing import cache_savings_usd
 from services.runs import Run, TokenUsage
 
 _SHORTEST_RATE_S = 0.05  # a reply that came in one piece has no rate
+_WHOLE = {"end_turn", "stop_sequence", "stop", "FINISH", "COMPLETE", "STOP_SEQUENCE", "STOP_CRITERIA_MET"}
+"""Stop reasons of whole replies: Converse's, and the families' own words for them."""
 _EXPLAINED = """
 - **First**: time from sending to the first token, measured here.
 - **Total**: time from sending to the last event, measured here.
@@ -85,7 +87,7 @@ def _parts(run: Run) -> list[tuple[str, str]]:
     elif run.ttft_ms is not None:
         parts.append(("tokens not reported", "yellow"))
     if reason := run.stop_reason:
-        parts.append((plain(reason), "gray" if reason in ("end_turn", "stop_sequence") else "orange"))
+        parts.append((plain(reason), "gray" if reason in _WHOLE else "orange"))
     return parts
 
 
