@@ -248,8 +248,9 @@ def from_run(run: Run) -> Pane:
             turns.append(Turn(prompt=content))
         elif turns:
             turns[-1] = replace(turns[-1], reply=content)
-    if turns:
-        turns[-1] = replace(turns[-1], run=run)
+    if not turns:  # a managed prompt, sent without a message beside it
+        turns.append(Turn(prompt=()))
+    turns[-1] = replace(turns[-1], run=run)
     return Pane(settings, turns)
 
 

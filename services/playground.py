@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services import models
@@ -11,6 +11,7 @@ from services.clients import Identity
 from services.conversations import Pane, RefusedError, Settings, Turn, converse_call, with_text
 from services.models import Catalogue, Model
 from services.problems import Problem
+from services.prompt_exchange import call_by_arn, with_values
 from services.streaming import ReplyStream, StreamHub
 
 MOST_PANES = 6
@@ -18,12 +19,16 @@ MOST_PANES = 6
 
 @dataclass(frozen=True)
 class Playground:
-    """The panes of one browser session, with the hub that streams their replies and who is asking."""
+    """The panes of one browser session, with the hub that streams their replies and who is asking.
+
+    `values` are those of the variables in system prompts and managed prompts.
+    """
 
     panes: list[Pane]
     hub: StreamHub
     identity: Identity
     username: str
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def model_of(self, pane: Pane) -> Model | None:
         """The pane's model as the catalogue knows it now, or as far as its ID alone tells."""
@@ -127,7 +132,7 @@ class Playground:
             if model is None:
                 raise RefusedError(_no_model(pane.settings.model_id))
             call = converse_call(
-                pane.settings,
+                with_values(pane.settings, self.values),
                 model,
                 pane.turns,
                 prompt,
@@ -135,7 +140,8 @@ class Playground:
                 user=self.username,
                 tags={"page": "model_playground", "pane": pane.key},
             )
-            self.hub.start(pane.key, replace(call, attempt=attempt))
+            request = call_by_arn(dict(call.request), self.identity, self.values)
+            self.hub.start(pane.key, replace(call, request=request, attempt=attempt))
         except RefusedError as refused:
             turn = replace(turn, problem=refused.problem)
         pane.turns.append(turn)
