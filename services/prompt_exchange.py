@@ -222,4 +222,4 @@ def _turns_lost(turns: Sequence[Turn]) -> list[str]:
         return []
     files = any("text" not in block for turn in turns for block in turn.prompt)
     number = "turn is" if len(turns) == 1 else f"{len(turns)} turns are"
-    return [f"The pane's {number} not kept{', nor the files in them' if files else ''}."]
+    return [f"The pane's {number} not kept{', nor are the files' if files else ''}."]
