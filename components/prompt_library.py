@@ -35,17 +35,17 @@ _ALL = -1
 
 
 def prompt_library(playground: Playground, catalogue: Catalogue, user: User) -> None:
-    """Draw the button and, once it is open, the library."""
-    popover = st.popover(
-        "Prompts",
+    """Draw the line and, once it is open, the library below it."""
+    expander = st.expander(
+        "Managed prompts",
         icon=":material/library_books:",
-        help="Prompt Management: load a managed prompt, or save a pane as one",
+        type="compact",
         key="playground_prompts",
         on_change="rerun",
     )
-    if not popover.open:
+    if not expander.open:
         return
-    with popover:
+    with expander:
         view = st.segmented_control(
             "View",
             ["Load", "Save"],

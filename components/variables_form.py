@@ -43,17 +43,17 @@ def load_template(text: str) -> None:
 
 
 def variables_form(playground: Playground, user: User, *, on_send: Callable[[str], None]) -> None:
-    """Draw the button and, once it is open, the form. `on_send` is given the filled template."""
-    popover = st.popover(
-        "Template",
+    """Draw the line and, once it is open, the form below it. `on_send` is given the filled template."""
+    expander = st.expander(
+        "Template with variables",
         icon=":material/data_object:",
-        help="A prompt with {{variables}}, their values, and saved sets of values",
+        type="compact",
         key="playground_template_form",
         on_change="rerun",
     )
-    if not popover.open:
+    if not expander.open:
         return
-    with popover:
+    with expander:
         template = kept_area(
             TEMPLATE,
             "Prompt template",

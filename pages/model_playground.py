@@ -169,9 +169,12 @@ if len(playground.panes) > 1:
         [model.name if (model := playground.model_of(pane)) else "?" for pane in playground.panes],
         [pane.turns[-1].run if pane.turns else None for pane in playground.panes],
     )
-with st.container(horizontal=True, gap="xsmall", key="playground_prompt_tools"):
-    prompt_library(playground, catalogue, user)
-    variables_form(playground, user, on_send=send_filled)
+with st.container(key="playground_prompt_tools"):
+    left, right = st.columns(2)
+    with left:
+        prompt_library(playground, catalogue, user)
+    with right:
+        variables_form(playground, user, on_send=send_filled)
 if not user.can("spend"):
     placeholder = "Your role can look, but not send prompts"
 elif any(pane.linked for pane in playground.panes):

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from streamlit.testing.v1 import AppTest
 
-from services import backend, clients, models, prompts, streaming, value_sets
+from services import backend, clients, models, prompts, streaming, users, value_sets
 from services.backend import BackendStatus
 from services.capabilities import Bound, Capabilities
 from services.models import Catalogue, Model
@@ -142,8 +142,8 @@ def page(calls: list[Call], agent: Agent) -> AppTest:
     return app
 
 
-def show(page: AppTest, popover: str) -> None:
-    page.session_state[popover] = True
+def show(page: AppTest, tool: str) -> None:
+    page.session_state[tool] = True
     page.run()
     assert not page.exception
 
@@ -215,7 +215,7 @@ def test_values_are_saved_and_there_for_another_session(page: AppTest) -> None:
     assert value_sets.store().list("local") == ()
 
 
-def test_the_template_outlives_a_closed_popover_and_another_page(page: AppTest) -> None:
+def test_the_template_outlives_a_closed_form_and_another_page(page: AppTest) -> None:
     show(page, "playground_template_form")
     page.text_area(key="playground_template").set_value("Keep {{me}}").run()
     page.text_area(key="playground_value_me").set_value("here").run()
@@ -312,3 +312,18 @@ def test_a_version_that_fails_leaves_what_was_typed(page: AppTest, agent: Agent)
     assert len(page.error) == 1
     assert page.text_area(key="playground_template").value == "Hi"
     assert page.text_input(key="playground_prompts_name").value == "sales"
+
+
+@pytest.mark.parametrize(("rights", "sends"), [({"view"}, False), ({"view", "spend"}, True)])
+def test_only_an_admin_saves_prompts_and_only_who_may_spend_sends(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch, rights: set[str], sends: bool
+) -> None:
+    monkeypatch.setattr(users, "PERMISSIONS", {"admin": frozenset(rights)})
+    show(page, "playground_template_form")
+    page.text_area(key="playground_template").set_value("Hi").run()
+    assert page.button(key="playground_template_send").disabled is not sends
+    show(page, "playground_prompts")
+    page.segmented_control(key="playground_prompts_view").set_value("Save").run()
+    page.text_input(key="playground_prompts_name").set_value("sales").run()
+    assert page.button(key="playground_prompts_create").disabled
+    assert "an admin can save" in said(page)
