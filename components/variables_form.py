@@ -21,7 +21,8 @@ from services.value_sets import STORE_ERRORS, ValueSet
 TEMPLATE = "playground_template"
 _VALUES = "playground_values"
 _SET_NAME = "playground_set_name"
-_PREVIEW_CHARS = 20_000
+_PREVIEW_CHARS, _SHORT_CHARS = 20_000, 300
+_PREVIEW_HEIGHT = 160
 _VALUE_HEIGHT = 68
 
 
@@ -72,7 +73,13 @@ def variables_form(playground: Playground, user: User, *, on_send: Callable[[str
         filled = fill(template, current_values())
         if template.strip():
             st.caption("What will be sent")
-            st.code(filled[:_PREVIEW_CHARS], language=None, wrap_lines=True, height=160)
+            long = len(filled) > _SHORT_CHARS or filled.count("\n") > 5
+            st.code(
+                filled[:_PREVIEW_CHARS],
+                language=None,
+                wrap_lines=True,
+                height=_PREVIEW_HEIGHT if long else "content",
+            )
             if len(filled) > _PREVIEW_CHARS:
                 st.caption(f"The first {_PREVIEW_CHARS:,} of {len(filled):,} characters.")
         _send_button(playground, user, names, on_send)
