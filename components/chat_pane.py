@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from components.attachment_view import draw_prompt
 from components.metrics_line import metrics_line, totals_line
 from components.model_picker import model_facts, model_picker
 from components.pane_actions import PaneActions
@@ -82,7 +83,7 @@ def _conversation(
     for index, turn in enumerate(turns, start=len(pane.turns) - len(turns)):
         last = index == len(pane.turns) - 1
         with st.chat_message("user", avatar=":material/person:"):
-            draw_reply(list(turn.prompt))
+            draw_prompt(turn)
         if last and stream:
             with _place(n, stream):
                 _live_reply(n, stream)

@@ -11,11 +11,12 @@ from components.chat_pane import chat_pane, open_details
 from components.draft import keep_draft
 from components.pane_actions import PaneActions
 from components.parameter_form import clamp
+from components.preflight_bar import Draft, draft_of, hold, preflight_bar
 from components.problem_card import problem_card
 from components.reply_hub import reply_hub
 from components.safe_markdown import plain
 from components.sidebar import current_identity
-from services import backend, models, run_store
+from services import attachments, backend, file_formats, models, run_store
 from services.conversations import Pane, from_run
 from services.playground import MOST_PANES, Playground, first_panes, untouched
 
@@ -47,10 +48,17 @@ playground = Playground(st.session_state.playground, reply_hub(), identity, user
 
 def send() -> None:
     """The prompt goes to every pane."""
-    text = st.session_state.playground_prompt
+    value = st.session_state.playground_prompt
     st.session_state.playground_sends = st.session_state.get("playground_sends", 0) + 1
-    if text and text.strip():
-        playground.send([{"text": text}])
+    send_draft(draft_of(value.text or "", value.files))
+
+
+def send_draft(draft: Draft) -> None:
+    """A prompt with its files goes to every pane; one that no model would take is kept, with the reasons."""
+    if draft.bad_files or draft.problem:
+        hold(draft)
+    elif not draft.empty:
+        playground.send(*attachments.blocks(draft.text, draft.files, playground.document_names()))
 
 
 def choose_model(pane: Pane, text: str) -> None:
@@ -144,9 +152,12 @@ for n, (pane, column) in enumerate(zip(playground.panes, st.columns(len(playgrou
             actions_of(pane),
         )
 
+preflight_bar(playground, send_draft, access_in_words, may_send=user.can("spend"))
 st.chat_input(
     "Ask every pane" if user.can("spend") else "Your role can look, but not send prompts",
     key="playground_prompt",
+    accept_file="multiple",
+    file_type=list(file_formats.SUFFIXES),
     disabled=not user.can("spend"),
     on_submit=send,
 )

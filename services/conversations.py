@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from services import attachments
 from services.capabilities import Capabilities, put_additional
 from services.clients import Identity
 from services.models import Model
@@ -35,13 +36,15 @@ class Turn:
 
     `prompt` holds Converse content blocks. `run` is None while the reply streams, and for turns that came
     with another run: those have `reply`, the assistant's content blocks, alone. `problem` is set where the
-    prompt was refused before any call was made.
+    prompt was refused before any call was made. `file_labels` are the names that the files of the prompt came
+    with, in the order of their blocks.
     """
 
     prompt: tuple[JsonDict, ...]
     run: Run | None = None
     reply: tuple[JsonDict, ...] = ()
     problem: Problem | None = None
+    file_labels: tuple[str, ...] = ()
 
     @property
     def ended_at(self) -> float | None:
@@ -122,6 +125,9 @@ def converse_call(
 ) -> Call:
     """The call that continues the chat with this prompt. RefusedError where the service would say no."""
     _refuse_what_cannot_work(settings, model, turns)
+    before = history(turns)
+    if problem := attachments.refused(prompt, before, model):
+        raise RefusedError(problem)
     capabilities = model.capabilities
     parameters = sent_parameters(settings, capabilities)
     additional = _additional(settings.additional_json)
@@ -134,7 +140,7 @@ def converse_call(
         inference["stopSequences"] = list(settings.stop_sequences)
     request = converse_request(
         model.model_id,
-        [*history(turns), {"role": "user", "content": list(prompt)}],
+        [*before, {"role": "user", "content": list(prompt)}],
         system=settings.system,
         inference_config=inference,
         additional=additional or None,

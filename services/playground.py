@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services import models
+from services import attachments, models
 from services.clients import Identity
 from services.conversations import Pane, RefusedError, Settings, Turn, converse_call
 from services.models import Catalogue, Model
@@ -52,18 +52,31 @@ class Playground:
             if last.problem is None and (last.run is None or last.run.id == stream.id):
                 pane.turns[-1] = replace(last, run=stream.run())
 
-    def send(self, prompt: Sequence[dict[str, Any]]) -> None:
-        """One prompt to every pane. A pane that still streams is stopped first, and keeps what it has."""
+    def send(self, prompt: Sequence[dict[str, Any]], file_labels: tuple[str, ...] = ()) -> None:
+        """One prompt to every pane. A pane that still streams is stopped first, and keeps what it has.
+
+        `file_labels` are the names that the files among the blocks came with.
+        """
         self.hub.stop_all()
         self.settle()
         for pane in self.panes:
-            self._ask(pane, prompt)
+            self._ask(pane, prompt, file_labels=file_labels)
+
+    def document_names(self) -> set[str]:
+        """The names of all documents in the panes: a request with two of one name is refused."""
+        return {
+            name
+            for pane in self.panes
+            for turn in pane.turns
+            for name in attachments.document_names(turn.prompt)
+        }
 
     def retry(self, pane: Pane) -> None:
         """The pane's last prompt once more, in the place of its last turn."""
         last = pane.turns.pop()
         failed = last.run if last.run and last.run.state == "failed" else None
-        self._ask(pane, last.prompt, attempt=failed.call.attempt + 1 if failed else 1)
+        attempt = failed.call.attempt + 1 if failed else 1
+        self._ask(pane, last.prompt, attempt, last.file_labels)
 
     def add(self, like: Pane) -> None:
         """One more pane beside the one it copies."""
@@ -88,8 +101,14 @@ class Playground:
         if stream := self.hub.streams.pop(pane.key, None):
             stream.stop()
 
-    def _ask(self, pane: Pane, prompt: Sequence[dict[str, Any]], attempt: int = 1) -> None:
-        turn = Turn(prompt=tuple(prompt))
+    def _ask(
+        self,
+        pane: Pane,
+        prompt: Sequence[dict[str, Any]],
+        attempt: int = 1,
+        file_labels: tuple[str, ...] = (),
+    ) -> None:
+        turn = Turn(prompt=tuple(prompt), file_labels=file_labels)
         try:
             model = self.model_of(pane)
             if model is None:
