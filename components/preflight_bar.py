@@ -17,7 +17,7 @@ from components.attachment_view import draw_chips
 from components.metrics_line import format_usd
 from components.problem_card import problem_card
 from components.safe_markdown import plain
-from services import attachments, file_formats, preflight
+from services import attachments, preflight
 from services.attachments import Attachment
 from services.playground import Playground
 from services.preflight import Preflight
@@ -250,7 +250,6 @@ def _files(draft: Draft) -> None:
 
     st.file_uploader(
         "Files to check",
-        type=list(file_formats.SUFFIXES),
         accept_multiple_files=True,
         key=key,
         on_change=take,

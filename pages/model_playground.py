@@ -16,7 +16,7 @@ from components.problem_card import problem_card
 from components.reply_hub import reply_hub
 from components.safe_markdown import plain
 from components.sidebar import current_identity
-from services import attachments, backend, file_formats, models, run_store
+from services import attachments, backend, models, run_store
 from services.conversations import Pane, from_run
 from services.playground import MOST_PANES, Playground, first_panes, untouched
 
@@ -156,8 +156,7 @@ preflight_bar(playground, send_draft, access_in_words, may_send=user.can("spend"
 st.chat_input(
     "Ask every pane" if user.can("spend") else "Your role can look, but not send prompts",
     key="playground_prompt",
-    accept_file="multiple",
-    file_type=list(file_formats.SUFFIXES),
+    accept_file="multiple",  # of any type: Streamlit answers a name that it does not like with an exception
     disabled=not user.can("spend"),
     on_submit=send,
 )

@@ -13,15 +13,11 @@ from typing import Literal
 Kind = Literal["image", "document", "video", "audio"]
 
 _TEXT_SUFFIXES = {"csv": "csv", "html": "html", "htm": "html", "md": "md", "markdown": "md", "txt": "txt"}
-_PLAIN_TEXT = ("json", "jsonl", "xml", "yaml", "yml", "log", "toml", "ini", "sql", "py", "js", "ts", "java")
-"""Text that Converse has no format for; it goes out as `txt`."""
 _IMAGES = ("png", "jpg", "jpeg", "gif", "webp")
 _DOCUMENTS = ("pdf", "doc", "docx", "xls", "xlsx")
 _VIDEOS = ("mp4", "mov", "mkv", "webm", "flv", "mpeg", "mpg", "wmv", "3gp")
 _AUDIO = ("mp3", "wav", "flac", "ogg", "opus", "aac", "m4a", "mka")
-_BINARY_SUFFIXES = (*_IMAGES, *_DOCUMENTS, *_VIDEOS, *_AUDIO)
-SUFFIXES = (*_BINARY_SUFFIXES, *_TEXT_SUFFIXES, *_PLAIN_TEXT)
-"""The endings that a file dialog offers, without the dot."""
+_BINARY_SUFFIXES = frozenset((*_IMAGES, *_DOCUMENTS, *_VIDEOS, *_AUDIO))
 
 _SIGNATURES: tuple[tuple[bytes, Kind, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "image", "png"),
