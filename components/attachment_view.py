@@ -16,7 +16,7 @@ from services.attachments import Attachment, kind_of
 from services.conversations import Turn
 
 _LONGEST_SHOWN = 20_000  # characters: a browser takes seconds to lay out a megabyte of Markdown
-_THUMBNAIL = (320, 160)
+_THUMBNAIL = (160, 96)
 _MOST_THUMBNAILS = 256
 _ICONS = {
     "image": ":material/image:",

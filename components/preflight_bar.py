@@ -84,16 +84,15 @@ def preflight_bar(
             _held_back(draft, send)
         if not playground.any_live:
             _lines(playground)
-        popover = st.popover(
+        check = st.expander(
             "Check before sending",
             icon=":material/fact_check:",
-            type="tertiary",
+            type="compact",
             key=_CHECK,
             on_change="rerun",
-            help="Weigh a prompt in every pane: tokens, price, room and files",
         )
-        if popover.open:
-            with popover:
+        if check.open:
+            with check:
                 _check(playground, draft, send, access, may_send)
 
 
@@ -194,8 +193,12 @@ def _in_words(found: Preflight) -> str:
     parts.append("unpriced" if found.input_usd is None else format_usd(found.input_usd))
     if found.context_tokens:
         share = count.tokens / found.context_tokens
-        parts.append(f"{share:.1%} of {found.context_tokens:,}")
+        parts.append(f"{_percent(share)} of {found.context_tokens:,}")
     return " · ".join(parts)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "under 0.1%"
 
 
 def _explained(found: Preflight) -> str:
@@ -220,7 +223,8 @@ def _check(
     st.text_area(
         "Prompt to check",
         key=_TEXT,
-        height=140,
+        height=100,
+        placeholder="Write a prompt here to see what it takes in every pane before it is sent",
         on_change=lambda: _change(replace(_draft(), text=st.session_state[_TEXT])),
     )
     _files(draft)
@@ -280,17 +284,23 @@ def _panes(
         ]
 
     found = weigh()
-    for pane, model, one in zip(playground.panes, models, found, strict=True):
-        st.markdown(f"**{plain(model.name) if model else 'No model'}**")
-        _line(one, "In:")
-        if one.most_output_tokens:
-            price = "unpriced" if one.most_output_usd is None else format_usd(one.most_output_usd)
-            room = "" if one.room_tokens is None else f" · room left {max(one.room_tokens, 0):,}"
-            words = f"Out: at most {one.most_output_tokens:,} tokens · {price}{room}"
-            st.caption(words.replace("$", "\\$"))
-        if model:
-            st.caption(access(pane))
+    columns = st.columns(len(found))
+    for pane, model, one, column in zip(playground.panes, models, found, columns, strict=True):
+        with column:
+            st.markdown(f"**{plain(model.name) if model else 'No model'}**")
+            _line(one, "In:")
+            _output_line(one)
+            if model:
+                st.caption(access(pane))
     _look_again_while(weigh, found)
+
+
+def _output_line(found: Preflight) -> None:
+    if not found.most_output_tokens:
+        return
+    price = "unpriced" if found.most_output_usd is None else format_usd(found.most_output_usd)
+    room = "" if found.room_tokens is None else f" · room left {max(found.room_tokens, 0):,}"
+    st.caption(f"Out: at most {found.most_output_tokens:,} tokens · {price}{room}".replace("$", "\\$"))
 
 
 def _key(draft: Draft) -> str:

@@ -159,7 +159,11 @@ def document_name(name: str, taken: Iterable[str]) -> str:
 
 
 def shown_name(name: str) -> str:
-    """A file name fit for the screen: no control characters, and not longer than a line."""
+    """A file name fit for the screen: no control characters, and not longer than a line.
+
+    Browsers write a quote and line breaks as `%22`, `%0D` and `%0A` in the name of an upload.
+    """
+    name = name.replace("%22", '"').replace("%0D", " ").replace("%0A", " ")
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name).strip() or "file"
     if len(clean) <= _SHOWN_NAME:
         return clean

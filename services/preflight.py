@@ -19,10 +19,11 @@ import streamlit as st
 
 from services import backend
 from services.attachments import kind_of
+from services.capabilities import capabilities_of
 from services.clients import Identity, client
 from services.conversations import Pane, RefusedError, Settings, Turn, converse_call
 from services.models import Model
-from services.pricing import cost_usd
+from services.pricing import PASSED_ON, cost_usd
 from services.problems import Problem
 from services.runs import Call, TokenUsage
 
@@ -31,6 +32,7 @@ JsonDict = dict[str, Any]
 _NO_WORDS: tuple[JsonDict, ...] = ({"text": "."},)
 """Stands for the next prompt: a conversation that ends with a reply cannot be counted by every model."""
 _NOT_SERVED = "CountTokens does not serve this model."
+_LOCAL_MODEL = "local.smollm2"
 _CHARACTERS_PER_TOKEN = 4
 _MOST_COUNTS = 4096
 _RETRY_AFTER_S = 60.0
@@ -55,8 +57,9 @@ class Count:
 class Preflight:
     """What one pane would send. USD are None where the model is unpriced, tokens where there is no count.
 
-    `most_output_tokens` is the pane's maxTokens, else the most that the model puts out; `room_tokens` is what
-    the context window has left after the input and those. `problem` would stop the call, `warnings` do not.
+    `most_output_tokens` is the pane's maxTokens, else the most that the model puts out and has room for.
+    `room_tokens` is what the context window has left after the input and maxTokens. `problem` would stop the
+    call, `warnings` do not.
     """
 
     count: Count | None
@@ -141,23 +144,31 @@ def of_pane(
         )
     except RefusedError as refused:
         return Preflight(None, problem=refused.problem, warnings=_warnings(model))
-    if not turns and not prompt:
+    if not prompt and not any(turn.run or turn.reply for turn in turns):
         return Preflight(None, warnings=_warnings(model))
     key = (identity, model.base_model_id, _settings_key(pane.settings), *map(_turn_key, turns), draft_key)
-    return _numbers(_count(key, call, model, turns, prompt), pane.settings, model)
+    count = _count(key, call, model, turns, prompt)
+    return _numbers(count, pane.settings, model, _context_tokens(model, identity))
 
 
-def _numbers(count: Count, settings: Settings, model: Model) -> Preflight:
-    limit = settings.parameters.get("maxTokens") or model.capabilities.max_output_tokens
-    most = int(limit) if limit else None
-    context = model.capabilities.context_tokens
-    room = (
-        None if context is None else context - count.tokens - int(settings.parameters.get("maxTokens") or 0)
-    )
+def _context_tokens(model: Model, identity: Identity) -> int | None:
+    """The context window. A stand-in on the local endpoint has that of the local model behind it."""
+    if identity.backend == "local" and not model.model_id.startswith(PASSED_ON):
+        return capabilities_of(_LOCAL_MODEL).context_tokens
+    return model.capabilities.context_tokens
+
+
+def _numbers(count: Count, settings: Settings, model: Model, context: int | None) -> Preflight:
+    asked = int(settings.parameters.get("maxTokens") or 0)
+    left = None if context is None else context - count.tokens
+    most = asked or model.capabilities.max_output_tokens
+    if most and left is not None and not asked:
+        most = min(most, max(left, 0))
+    room = None if left is None else left - asked
     input_usd = cost_usd(TokenUsage(count.tokens, 0), model.price)
     both_usd = cost_usd(TokenUsage(count.tokens, most), model.price) if most else None
     found = _warnings(model)
-    if room is not None and room < 0:
+    if room is not None and (room < 0 or left == 0):
         found += (_no_room(count.tokens, context or 0, settings),)
     return Preflight(
         count=count,

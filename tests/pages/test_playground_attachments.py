@@ -142,7 +142,7 @@ def test_a_pane_that_takes_no_images_says_so_and_the_other_sends(page: AppTest, 
     assert [call.model_id for call in wire.calls] == ["beta.eyes-v1:0"]
     assert sent(wire.calls[0])[0]["image"]["format"] == "jpeg"
     assert "alpha.words-v1:0 takes no images" in [error.proto.title.replace("\\", "") for error in page.error]
-    captions = [caption for image in page.get("image") for caption in image.captions]
+    captions = [caption for image in page.image for caption in image.captions]
     assert [caption.replace("\\", "") for caption in captions] == ["photo.png (sent as JPEG)"] * 2
     turn = page.session_state["playground"][0].turns[-1]
     assert turn.prompt_text == "What is this?"
@@ -209,7 +209,7 @@ def test_the_line_under_a_pane_tells_the_tokens_of_its_chat(page: AppTest, wire:
     assert wire.counted == []
     ask(page, "Hi")
     captions = [caption.value for caption in page.caption if "Every next prompt sends" in caption.value]
-    assert captions == [r"Every next prompt sends 1,234 tokens · \$0.0012 · 15.4% of 8,000"] * 2
+    assert captions == [r"Every next prompt sends 1,234 tokens · \$0.0012 · 30.1% of 4,096"] * 2
     page.run()
     assert len(wire.counted) == 2, "a chat is counted once"
 
@@ -222,7 +222,7 @@ def test_a_draft_is_weighed_in_every_pane_and_sent_from_there(page: AppTest, wir
     page.run()
     words = shown(page)
     assert words.count("In: 1,234 tokens") == 2
-    assert r"Out: at most 4,096 tokens · \$0.0082 · room left 6,766" in words
+    assert r"Out: at most 2,862 tokens · \$0.0057 · room left 2,862" in words
     assert wire.calls == []
     page.button(key="playground_check_send").click().run()
     assert [sent(call) for call in wire.calls] == [[{"text": "Try this"}]] * 2
@@ -233,7 +233,7 @@ def test_a_file_in_the_draft_is_checked_for_each_model(page: AppTest, wire: Wire
     page.session_state["playground_check"] = True
     page.run()
     page.text_area(key="playground_check_text").set_value("What is this?").run()
-    page.get("file_uploader")[0].upload("a.png", picture(), "image/png").run()
+    page.file_uploader[0].upload("a.png", picture(), "image/png").run()
     assert not page.exception
     assert "takes no images" in shown(page).replace("\\", "")
     page.button(key="playground_check_send").click().run()

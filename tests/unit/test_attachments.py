@@ -168,6 +168,10 @@ def test_every_name_becomes_one_that_aws_takes(name: str) -> None:
     assert 0 < len(shown) <= 80
 
 
+def test_a_quote_in_the_name_of_an_upload_is_shown_as_one() -> None:
+    assert file("a %22b%22.txt", b"1").name == 'a "b".txt'
+
+
 def test_two_files_of_one_name_stay_apart_in_the_conversation() -> None:
     files = [file("a.txt", b"1"), file("a.txt", b"2")]
     content, labels = blocks("Compare.", files, {"a"})

@@ -91,6 +91,18 @@ def test_nothing_is_counted_without_a_chat_or_a_prompt(service: Service) -> None
     assert service.asked == []
 
 
+def test_a_turn_that_was_refused_is_no_chat(service: Service) -> None:
+    refused = Turn(prompt=({"text": "Hi"},))
+    assert of_pane(Pane(Settings("m"), [refused]), MODEL, IDENTITY).count is None
+
+
+def test_a_stand_in_has_the_context_of_the_local_model(service: Service) -> None:
+    local = Identity("local", None, "us-east-1")
+    stand_in = replace(MODEL, capabilities=replace(MODEL.capabilities, context_tokens=300_000))
+    assert preflight._context_tokens(stand_in, local) == 4096
+    assert preflight._context_tokens(stand_in, IDENTITY) == 300_000
+
+
 def test_the_numbers_of_a_prompt(service: Service) -> None:
     _, then = counted(Pane(Settings("m", parameters={"maxTokens": 50})), PROMPT)
     assert (then.count.tokens, then.count.exact) == (400, True)
