@@ -19,12 +19,12 @@ from typing import Any
 import boto3
 from playwright.sync_api import Browser, sync_playwright
 
-from bench import endpoint_speed, memory, pages, playground, streaming
+from bench import endpoint_speed, memory, pages, playground, reruns, streaming
 from bench.report import Row, print_table
 from scripts.served_app import ROOT, launch_chromium, start_app
 from tests.processes import first_line, stop
 
-PARTS = ("endpoint", "streaming", "pages")
+PARTS = ("endpoint", "reruns", "streaming", "pages")
 
 
 def main() -> None:
@@ -37,6 +37,8 @@ def main() -> None:
     rows: list[Row] = []
     if "endpoint" in parts:
         rows += endpoint_rows()
+    if "reruns" in parts:
+        rows += rerun_rows()
     if {"streaming", "pages"} & set(parts):
         with sync_playwright() as playwright:
             browser = launch_chromium(playwright)
@@ -56,26 +58,39 @@ def endpoint_rows() -> list[Row]:
         return endpoint_speed.measure(session.client("bedrock-runtime"))
 
 
+def rerun_rows() -> list[Row]:
+    """The page's script, in a process of its own, against the bench's Bedrock."""
+    say("the page's script with long conversations")
+    with workspace() as folder, process("bench.bedrock_server") as url:
+        return reruns.measure(os.environ | aws_environment(folder, url))
+
+
 def streaming_rows(browser: Browser) -> list[Row]:
     """The app against the bench's own Bedrock."""
     say("streaming into the page")
     with workspace() as folder, process("bench.bedrock_server") as url:
-        aws = {
-            "WORKBENCH_BACKEND": "aws",
-            "AWS_ENDPOINT_URL": url,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "bench",
-            "AWS_SECRET_ACCESS_KEY": "bench",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": f"{folder}/none",
-            "AWS_SHARED_CREDENTIALS_FILE": f"{folder}/none",
-        }
-        app = start_app(Path(folder), aws)
+        app = start_app(Path(folder), aws_environment(folder, url))
         try:
             app.wait()
             return streaming.measure(browser, app.url, url)
         finally:
             app.stop()
+
+
+def aws_environment(folder: str, url: str) -> dict[str, str]:
+    """What makes the app talk to the bench's Bedrock at `url`, with its own files in `folder`."""
+    return {
+        "WORKBENCH_BACKEND": "aws",
+        "WORKBENCH_DATABASE_URL": f"sqlite:///{folder}/workbench.db",
+        "WORKBENCH_USERS_FILE": f"{folder}/users.yaml",
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": f"{folder}/none",
+        "AWS_SHARED_CREDENTIALS_FILE": f"{folder}/none",
+    }
 
 
 def page_rows(browser: Browser) -> list[Row]:

@@ -77,7 +77,7 @@ def hold(draft: Draft) -> None:
 def preflight_bar(
     playground: Playground, send: Callable[[Draft], None], access: Callable[[Any], str], *, may_send: bool
 ) -> None:
-    """Draw the line of every pane, what was held back, and the check. `send` sends a draft to every pane."""
+    """Draw the line of every pane, what was held back, and the check. `send` sends a draft."""
     with st.container(key="playground_preflight", gap="xsmall"):
         draft = _draft()
         if draft.held:
@@ -224,17 +224,17 @@ def _check(
         "Prompt to check",
         key=_TEXT,
         height=100,
-        placeholder="Write a prompt here to see what it takes in every pane before it is sent",
+        placeholder="Write a prompt here to see what it takes in each pane before it is sent",
         on_change=lambda: _change(replace(_draft(), text=st.session_state[_TEXT])),
     )
     _files(draft)
     content, _ = attachments.blocks(draft.text, draft.files, playground.document_names())
     if draft.problem:
         st.caption(f":red[{plain(draft.problem.title)}.] {plain(draft.problem.fix)}")
-    if content:
+    if content and any(pane.linked for pane in playground.panes):
         _panes(playground, content, _key(draft), access)
     st.button(
-        "Send to every pane",
+        "Send",
         key="playground_check_send",
         icon=":material/send:",
         type="primary",
@@ -275,17 +275,18 @@ def _files(draft: Draft) -> None:
 def _panes(
     playground: Playground, content: Sequence[dict[str, Any]], key: str, access: Callable[[Any], str]
 ) -> None:
-    models = [playground.model_of(pane) for pane in playground.panes]
+    panes = [pane for pane in playground.panes if pane.linked]
+    models = [playground.model_of(pane) for pane in panes]
 
     def weigh() -> list[Preflight]:
         return [
             preflight.of_pane(pane, model, playground.identity, content, key)
-            for pane, model in zip(playground.panes, models, strict=True)
+            for pane, model in zip(panes, models, strict=True)
         ]
 
     found = weigh()
     columns = st.columns(len(found))
-    for pane, model, one, column in zip(playground.panes, models, found, columns, strict=True):
+    for pane, model, one, column in zip(panes, models, found, columns, strict=True):
         with column:
             st.markdown(f"**{plain(model.name) if model else 'No model'}**")
             _line(one, "In:")

@@ -59,15 +59,24 @@ class Turn:
 
 @dataclass
 class Pane:
-    """One chat beside others: its settings and turns. `key` names its stream; it stays when panes move."""
+    """One chat beside others: its settings and turns. `key` names its stream; it stays when panes move.
+
+    A pane that is not `linked` is asked by itself, not by the prompt that goes to all.
+    """
 
     settings: Settings
     turns: list[Turn] = field(default_factory=list)
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    linked: bool = True
 
     def copy(self) -> Pane:
         """The same settings and turns under a new key, to go another way from here."""
         return Pane(self.settings, [turn for turn in self.turns if turn.run or turn.reply])
+
+
+def with_text(prompt: Sequence[JsonDict], text: str) -> tuple[JsonDict, ...]:
+    """The prompt with other words; its files stay."""
+    return ({"text": text}, *(block for block in prompt if "text" not in block))
 
 
 class RefusedError(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 
 from services import attachments, models
 from services.clients import Identity
-from services.conversations import Pane, RefusedError, Settings, Turn, converse_call
+from services.conversations import Pane, RefusedError, Settings, Turn, converse_call, with_text
 from services.models import Catalogue, Model
 from services.problems import Problem
 from services.streaming import ReplyStream, StreamHub
@@ -53,13 +53,15 @@ class Playground:
                 pane.turns[-1] = replace(last, run=stream.run())
 
     def send(self, prompt: Sequence[dict[str, Any]], file_labels: tuple[str, ...] = ()) -> None:
-        """One prompt to every pane. A pane that still streams is stopped first, and keeps what it has.
+        """One prompt to every linked pane; see `send_to`.
 
         `file_labels` are the names that the files among the blocks came with.
         """
-        self.hub.stop_all()
+        linked = [pane for pane in self.panes if pane.linked]
+        for pane in linked:
+            self._stop(pane)
         self.settle()
-        for pane in self.panes:
+        for pane in linked:
             self._ask(pane, prompt, file_labels=file_labels)
 
     def document_names(self) -> set[str]:
@@ -70,6 +72,30 @@ class Playground:
             for turn in pane.turns
             for name in attachments.document_names(turn.prompt)
         }
+
+    def send_to(self, pane: Pane, prompt: Sequence[dict[str, Any]]) -> None:
+        """A prompt to one pane. If it still streams it is stopped first, and keeps what it has."""
+        self._stop(pane)
+        self.settle()
+        self._ask(pane, prompt)
+
+    def edit(self, pane: Pane, turn: int, text: str) -> None:
+        """Ask again from an earlier turn, with other words; what came after it leaves the pane.
+
+        Its runs stay in the history.
+        """
+        edited = pane.turns[turn]
+        self._stop(pane)
+        self.settle()
+        del pane.turns[turn:]
+        self._ask(pane, with_text(edited.prompt, text), file_labels=edited.file_labels)
+
+    def fork(self, pane: Pane, turn: int, text: str) -> None:
+        """Ask with other words from an earlier turn, in a new pane beside this one."""
+        branch = Pane(pane.settings, pane.turns[:turn], linked=pane.linked)
+        self.panes.insert(self.panes.index(pane) + 1, branch)
+        edited = pane.turns[turn]
+        self._ask(branch, with_text(edited.prompt, text), file_labels=edited.file_labels)
 
     def retry(self, pane: Pane) -> None:
         """The pane's last prompt once more, in the place of its last turn."""
@@ -86,6 +112,8 @@ class Playground:
         """Close a pane and stop its reply."""
         self._drop_stream(pane)
         self.panes.remove(pane)
+        if len(self.panes) == 1:
+            self.panes[0].linked = True
 
     def clear(self, pane: Pane) -> None:
         """A new chat in this pane, with the same model and settings."""
@@ -96,6 +124,10 @@ class Playground:
         """System prompt and parameters of one pane for all panes; each keeps its model."""
         for pane in self.panes:
             pane.settings = replace(source.settings, model_id=pane.settings.model_id)
+
+    def _stop(self, pane: Pane) -> None:
+        if stream := self.hub.streams.get(pane.key):
+            stream.stop()
 
     def _drop_stream(self, pane: Pane) -> None:
         if stream := self.hub.streams.pop(pane.key, None):
