@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from components.attachment_view import draw_prompt
 from components.edit_prompt import edit_prompt, edited_turn, start_editing
 from components.guardrail_trace import guardrail_trace
 from components.metrics_line import metrics_line, totals_line
@@ -96,7 +97,7 @@ def _conversation(
             if editing == index:
                 edit_prompt(n, pane, index, actions)
             else:
-                draw_reply(list(turn.prompt))
+                draw_prompt(turn)
         if last and stream:
             with _place(n, stream):
                 _live_reply(n, stream)
