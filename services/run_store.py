@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -26,6 +26,8 @@ from services.problems import Problem
 from services.runs import Run, RunFormatError, RunState, TokenUsage, from_json, inline, new_id, to_json
 
 log = logging.getLogger(__name__)
+
+RunScope = Literal["all", "own", "shared"]
 
 INLINE_BYTES = 1024
 """Binaries up to this size stay in the run's own document."""
@@ -116,26 +118,43 @@ class RunStore:
         text: str = "",
         kind: str | None = None,
         model_id: str | None = None,
+        state: RunState | None = None,
+        scope: RunScope = "all",
         limit: int = 50,
         offset: int = 0,
     ) -> tuple[RunSummary, ...]:
         """The user's own and the shared runs, newest first.
 
-        `text` finds runs whose prompt and reply contain each of its words, whatever their case.
+        `text` finds runs whose prompt and reply contain each of its words, whatever their case. `scope`
+        narrows them to the user's own, or to those that others have shared.
         """
-        query = sa.select(tables.runs).where(_visible_to(user))
-        if kind is not None:
-            query = query.where(tables.runs.c.kind == kind)
-        if model_id is not None:
-            query = query.where(tables.runs.c.model_id == model_id)
-        if words := _searchable(text).split():
-            found = sa.select(tables.texts.c.run_id)
-            for word in words:
-                found = found.where(tables.texts.c.text.contains(word, autoescape=True))
-            query = query.where(tables.runs.c.id.in_(found))
+        query = sa.select(tables.runs).where(*_matches(user, text, kind, model_id, state, scope))
         query = query.order_by(tables.runs.c.started_at.desc(), tables.runs.c.id).limit(limit).offset(offset)
         with self._engine.connect() as connection:
             return tuple(_summary(row) for row in connection.execute(query).mappings())
+
+    def count(
+        self,
+        user: str,
+        *,
+        text: str = "",
+        kind: str | None = None,
+        model_id: str | None = None,
+        state: RunState | None = None,
+        scope: RunScope = "all",
+    ) -> int:
+        """How many runs `list` would go through."""
+        query = sa.select(sa.func.count()).select_from(tables.runs)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.where(*_matches(user, text, kind, model_id, state, scope)))
+            return int(found.scalar_one())
+
+    def kinds_and_models(self, user: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The kinds and the model ids that the runs of `list` have, each once and sorted."""
+        query = sa.select(tables.runs.c.kind, tables.runs.c.model_id).where(_visible_to(user)).distinct()
+        with self._engine.connect() as connection:
+            found = connection.execute(query).all()
+        return tuple(sorted({row.kind for row in found})), tuple(sorted({row.model_id for row in found}))
 
     def share(self, id: str, user: str, shared: bool) -> bool:
         """Let everybody see a run, or nobody else again; False where the user has no such run."""
@@ -203,6 +222,24 @@ def keep(run: Run) -> Problem | None:
 
 def _visible_to(user: str) -> sa.ColumnElement[bool]:
     return sa.or_(tables.runs.c.owner == user, tables.runs.c.shared)
+
+
+def _matches(
+    user: str, text: str, kind: str | None, model_id: str | None, state: str | None, scope: RunScope
+) -> list[sa.ColumnElement[bool]]:
+    runs = tables.runs.c
+    conditions = [_visible_to(user)]
+    if scope != "all":
+        conditions.append(runs.owner == user if scope == "own" else runs.owner != user)
+    for column, wanted in ((runs.kind, kind), (runs.model_id, model_id), (runs.state, state)):
+        if wanted is not None:
+            conditions.append(column == wanted)
+    if words := _searchable(text).split():
+        found = sa.select(tables.texts.c.run_id)
+        for word in words:
+            found = found.where(tables.texts.c.text.contains(word, autoescape=True))
+        conditions.append(runs.id.in_(found))
+    return conditions
 
 
 def _document(run: Run) -> tuple[bytes, dict[str, bytes]]:
