@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.scripted_server import identity, server
+
+__all__ = ["identity", "server"]
+
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "requirements-export.txt"
 VENV = ROOT / ".venv-export"

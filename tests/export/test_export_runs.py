@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,17 @@ import pytest
 from services.clients import Identity
 from services.code_export import DIALECTS, binary_files
 from services.runs import Call
+from services.runtime import open_call
+from tests.conftest import Endpoint
 from tests.eventstream import frame
-from tests.scripted_server import Exchange, ScriptedServer, running
+from tests.scripted_server import Exchange, ScriptedServer
 
 PNG = (
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
 )
 PDF = b"%PDF-1.7 \x00\xff"
 EVIL = 'it\'s "quoted" $HOME `id` $(id) \\n \\ \nJSON\n\'\'\' """ {x} é 日本 😀 \u202e \x07 % @image_1.png@'
+STAND_IN = "anthropic.claude-3-haiku-20240307-v1:0"
 MODEL = "us.anthropic.claude-3-7-sonnet-20250219-v1:0"
 
 CHAT: dict[str, Any] = {
@@ -91,13 +93,6 @@ FILES: dict[str, Any] = {
 REQUESTS = {"chat": CHAT, "tools": TOOLS, "files": FILES}
 
 
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with running() as scripted:
-        scripted.play(answer)
-        yield scripted
-
-
 def answer(exchange: Exchange) -> None:
     usage = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
     if exchange.path.endswith("converse-stream"):
@@ -119,12 +114,22 @@ def answer(exchange: Exchange) -> None:
         exchange.answer(json.dumps({**body, "metrics": {"latencyMs": 1}}).encode())
 
 
-def make_call(operation: str, model_id: str = MODEL, **request: Any) -> Call:
-    identity = Identity("aws", None, "us-east-1")
+def make_call(identity: Identity, operation: str, model_id: str = MODEL, **request: Any) -> Call:
     return Call(operation=operation, request={"modelId": model_id, **request}, identity=identity)
 
 
 def run_export(dialect: str, call: Call, folder: Path, bin_folder: Path, url: str) -> str:
+    """Run it against a server that records; what it printed."""
+    environment = {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url,
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+    }
+    return run(dialect, call, folder, bin_folder, environment)
+
+
+def run(dialect: str, call: Call, folder: Path, bin_folder: Path, variables: dict[str, str]) -> str:
     """Run what the dialect says, with what it says is beside it; what it printed."""
     written = next(d for d in DIALECTS if d.name == dialect)
     code = folder / "exported"
@@ -134,11 +139,8 @@ def run_export(dialect: str, call: Call, folder: Path, bin_folder: Path, url: st
     environment = {
         "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(folder),
-        "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url,
-        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+        **variables,
     }
     program = "bash" if written.language == "bash" else str(bin_folder / "python")
     ran = subprocess.run(
@@ -164,9 +166,10 @@ def _told(value: Any) -> Any:
     return [_told(member) for member in value] if isinstance(value, list) else value
 
 
-def expected(server: ScriptedServer, call: Call, folder: Path, bin_folder: Path) -> Any:
-    """What boto3 sends for the call, which tests/unit/test_code_export.py compares with the workbench."""
-    run_export("boto3", call, folder, bin_folder, server.url)
+def from_workbench(server: ScriptedServer, call: Call) -> Exchange:
+    """What the workbench itself sends for the call."""
+    server.play(answer)
+    open_call(call).close()
     return server.requests.pop()
 
 
@@ -175,6 +178,7 @@ def expected(server: ScriptedServer, call: Call, folder: Path, bin_folder: Path)
 @pytest.mark.parametrize("request_name", ["chat", "tools", "files"])
 def test_the_code_sends_the_request_of_the_call(
     server: ScriptedServer,
+    identity: Identity,
     export_bin: Path,
     tmp_path: Path,
     dialect: str,
@@ -183,28 +187,30 @@ def test_the_code_sends_the_request_of_the_call(
 ) -> None:
     if (dialect, request_name) == ("AWS CLI", "files"):
         pytest.skip("binary parts need version 2 of the AWS CLI, which is not on PyPI")
-    call = make_call(operation, **REQUESTS[request_name])
-    from_boto3 = expected(server, call, tmp_path, export_bin)
+    call = make_call(identity, operation, **REQUESTS[request_name])
+    original = from_workbench(server, call)
     printed = run_export(dialect, call, tmp_path, export_bin, server.url)
     (exchange,) = server.requests
-    assert sent(exchange) == sent(from_boto3)
+    assert sent(exchange) == sent(original)
     if dialect == "AWS CLI":  # it has no streams
-        assert exchange.path == from_boto3.path.replace("converse-stream", "converse")
+        assert exchange.path == original.path.replace("converse-stream", "converse")
         assert "whole" in printed
     else:
-        assert exchange.path == from_boto3.path
+        assert exchange.path == original.path
         assert ("streamed" if operation == "ConverseStream" else "whole") in printed
 
 
 @pytest.mark.parametrize("body", [{"prompt": EVIL, "max_gen_len": 5, "none": None}, b"\x00 no JSON"])
 def test_the_cli_invokes_a_model_with_the_body(
-    server: ScriptedServer, export_bin: Path, tmp_path: Path, body: Any
+    server: ScriptedServer, identity: Identity, export_bin: Path, tmp_path: Path, body: Any
 ) -> None:
-    call = make_call("InvokeModel", "meta.llama3-8b-instruct-v1:0", body=body, contentType="application/json")
-    from_boto3 = expected(server, call, tmp_path, export_bin)
+    call = make_call(
+        identity, "InvokeModel", "meta.llama3-8b-instruct-v1:0", body=body, contentType="application/json"
+    )
+    original = from_workbench(server, call)
     printed = run_export("AWS CLI", call, tmp_path, export_bin, server.url)
     (exchange,) = server.requests
-    assert exchange.path == from_boto3.path
+    assert exchange.path == original.path
     if isinstance(body, bytes):
         assert exchange.body == body
     else:
@@ -213,13 +219,27 @@ def test_the_cli_invokes_a_model_with_the_body(
 
 
 def test_llamaindex_says_that_it_limits_the_reply(
-    server: ScriptedServer, export_bin: Path, tmp_path: Path
+    server: ScriptedServer, identity: Identity, export_bin: Path, tmp_path: Path
 ) -> None:
     call = make_call(
-        "Converse", "amazon.nova-lite-v1:0", messages=[{"role": "user", "content": [{"text": "Hi"}]}]
+        identity,
+        "Converse",
+        "amazon.nova-lite-v1:0",
+        messages=[{"role": "user", "content": [{"text": "Hi"}]}],
     )
-    from_boto3 = expected(server, call, tmp_path, export_bin)
+    original = from_workbench(server, call)
     run_export("LlamaIndex", call, tmp_path, export_bin, server.url)
     (exchange,) = server.requests
-    assert sent(exchange) == sent(from_boto3) | {"inferenceConfig": {"maxTokens": 512}}
+    assert sent(exchange) == sent(original) | {"inferenceConfig": {"maxTokens": 512}}
     assert "512 unless it is told" in (tmp_path / "exported").read_text()
+
+
+@pytest.mark.parametrize("dialect", [dialect.name for dialect in DIALECTS])
+def test_the_local_endpoint_answers_the_code(
+    endpoint: Endpoint, export_bin: Path, tmp_path: Path, dialect: str
+) -> None:
+    """The code of a local call finds the endpoint by the variables that its comment names."""
+    request = {"messages": [{"role": "user", "content": [{"text": "Say hello."}]}]}
+    local = Identity("local", "localbedrock", "us-east-1")
+    call = make_call(local, "Converse", STAND_IN, **request, inferenceConfig={"maxTokens": 4})
+    assert run(dialect, call, tmp_path, export_bin, endpoint.env).strip()
