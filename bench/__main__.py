@@ -6,6 +6,7 @@ Compare rows with each other and with tables made on the same machine, never wit
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import subprocess
@@ -24,7 +25,7 @@ from bench.report import Row, print_table
 from scripts.served_app import ROOT, launch_chromium, start_app
 from tests.processes import first_line, stop
 
-PARTS = ("endpoint", "streaming", "pages")
+PARTS = ("endpoint", "batch", "streaming", "pages")
 
 
 def main() -> None:
@@ -37,6 +38,8 @@ def main() -> None:
     rows: list[Row] = []
     if "endpoint" in parts:
         rows += endpoint_rows()
+    if "batch" in parts:
+        rows += batch_rows()
     if {"streaming", "pages"} & set(parts):
         with sync_playwright() as playwright:
             browser = launch_chromium(playwright)
@@ -56,21 +59,40 @@ def endpoint_rows() -> list[Row]:
         return endpoint_speed.measure(session.client("bedrock-runtime"))
 
 
+def batch_rows() -> list[Row]:
+    """A batch in a process of its own, against the bench's own Bedrock."""
+    say("a batch and a plain pool of boto3 calls, in turns")
+    with workspace() as folder, process("bench.bedrock_server") as url:
+        measuring = subprocess.run(
+            [sys.executable, "-m", "bench.batch", url],
+            cwd=ROOT,
+            env=os.environ | bench_aws(url, folder),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return [Row(*json.loads(line)) for line in measuring.stdout.splitlines()]
+
+
+def bench_aws(url: str, folder: str) -> dict[str, str]:
+    """The environment in which the bench's own Bedrock is AWS."""
+    return {
+        "WORKBENCH_BACKEND": "aws",
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": f"{folder}/none",
+        "AWS_SHARED_CREDENTIALS_FILE": f"{folder}/none",
+    }
+
+
 def streaming_rows(browser: Browser) -> list[Row]:
     """The app against the bench's own Bedrock."""
     say("streaming into the page")
     with workspace() as folder, process("bench.bedrock_server") as url:
-        aws = {
-            "WORKBENCH_BACKEND": "aws",
-            "AWS_ENDPOINT_URL": url,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "bench",
-            "AWS_SECRET_ACCESS_KEY": "bench",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": f"{folder}/none",
-            "AWS_SHARED_CREDENTIALS_FILE": f"{folder}/none",
-        }
-        app = start_app(Path(folder), aws)
+        app = start_app(Path(folder), bench_aws(url, folder))
         try:
             app.wait()
             return streaming.measure(browser, app.url, url)

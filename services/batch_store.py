@@ -1,0 +1,410 @@
+"""Batches and their cells in the database of the run history: what is done is never done again.
+
+A cell is one row of the file in one column, a column is a pane's settings as they were at the start. A cell
+is claimed before its call is made, and stored with its run in one transaction when the call has ended. A batch
+is worked on by one runner at a time: the one named in it, as long as it shows that it lives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from services import batch_tables as tables
+from services import replies, run_store, run_tables
+from services.clients import Identity
+from services.conversations import Settings
+from services.problems import Problem
+from services.run_store import RunStore
+from services.runs import Run
+
+STALE_S = 30.0
+"""A runner on another machine that has shown no life for so long is taken for dead."""
+
+CellState = Literal["waiting", "running", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What every row is sent with: a pane's settings, and the name that the grid shows."""
+
+    label: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as it was made. `version` rises with every change; `note` says why it was stopped by itself.
+
+    `runner` is the runner that works on it, or did when it died.
+    """
+
+    id: str
+    owner: str
+    name: str
+    created_at: datetime
+    headers: tuple[str, ...]
+    template: str
+    mapping: Mapping[str, str]
+    columns: tuple[Column, ...]
+    row_count: int
+    concurrency: int
+    backend: str
+    profile: str | None
+    region: str
+    version: int
+    note: str
+    runner: str | None
+    heartbeat_at: float | None
+
+    @property
+    def cell_count(self) -> int:
+        """Rows times columns."""
+        return self.row_count * len(self.columns)
+
+    def made_by(self, identity: Identity) -> bool:
+        """Whether calls of this identity go where the batch's first calls went."""
+        place = (identity.backend, identity.profile, identity.region)
+        return place == (self.backend, self.profile, self.region)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A cell that is this runner's to call: `row` and `column` from 0."""
+
+    row: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a claimed cell. `released`: it was throttled, was not billed, and waits again."""
+
+    claim: Claim
+    run: Run | None = None
+    problem: Problem | None = None
+    released: bool = False
+
+
+class BatchStore:
+    """Batches beside the runs of a RunStore; may be used by many threads. Raises what `connect` raises."""
+
+    def __init__(self, runs: RunStore) -> None:
+        self._runs = runs
+        self._ready = False
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The database, with the tables of the batches."""
+        engine = self._runs.engine
+        if not self._ready:
+            run_tables.make_tables(engine)
+            self._ready = True
+        return engine
+
+    def create(
+        self,
+        owner: str,
+        name: str,
+        headers: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        template: str,
+        mapping: Mapping[str, str],
+        columns: Sequence[Column],
+        concurrency: int,
+        identity: Identity,
+    ) -> str:
+        """Store a batch whose cells all wait; its id. `mapping` gives the header of each variable."""
+        new_id, count = uuid.uuid4().hex, len(columns)
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.insert(tables.batches).values(
+                    id=new_id,
+                    owner=owner,
+                    name=name,
+                    created_at=time.time(),
+                    headers=json.dumps(list(headers)),
+                    template=template,
+                    mapping=json.dumps(dict(mapping)),
+                    columns=_adapter().dump_json(tuple(columns)).decode(),
+                    row_count=len(rows),
+                    concurrency=concurrency,
+                    backend=identity.backend,
+                    profile=identity.profile,
+                    region=identity.region,
+                    version=0,
+                    note="",
+                )
+            )
+            connection.execute(
+                sa.insert(tables.rows),
+                [
+                    {"batch_id": new_id, "row": n, "texts": json.dumps(list(row))}
+                    for n, row in enumerate(rows)
+                ],
+            )
+            connection.execute(
+                sa.insert(tables.cells),
+                [
+                    {
+                        "batch_id": new_id,
+                        "position": row * count + column,
+                        "row": row,
+                        "column": column,
+                        "state": "waiting",
+                        "billed": False,
+                    }
+                    for row in range(len(rows))
+                    for column in range(count)
+                ],
+            )
+        return new_id
+
+    def get(self, id: str, user: str) -> Batch | None:
+        """The user's batch; None where there is none, or it is another's."""
+        query = sa.select(tables.batches).where(tables.batches.c.id == id, tables.batches.c.owner == user)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return _batch(row) if row else None
+
+    def latest(self, user: str, limit: int = 50) -> tuple[Batch, ...]:
+        """The user's batches, newest first."""
+        query = sa.select(tables.batches).where(tables.batches.c.owner == user)
+        query = query.order_by(tables.batches.c.created_at.desc(), tables.batches.c.id).limit(limit)
+        with self.engine.connect() as connection:
+            return tuple(_batch(row) for row in connection.execute(query).mappings())
+
+    def delete(self, id: str, user: str) -> bool:
+        """Delete a batch of the user; its runs stay in the history. False where it runs, or is not theirs."""
+        batch = self.get(id, user)
+        if batch is None or is_alive(batch):
+            return False
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.delete(tables.batches).where(tables.batches.c.id == id, tables.batches.c.owner == user)
+            )
+            for table in (tables.rows, tables.cells):
+                connection.execute(sa.delete(table).where(table.c.batch_id == id))
+        return True
+
+    def values(self, id: str) -> list[dict[str, str]]:
+        """The rows of the file, each by header."""
+        with self.engine.connect() as connection:
+            headers = json.loads(
+                connection.execute(
+                    sa.select(tables.batches.c.headers).where(tables.batches.c.id == id)
+                ).scalar_one()
+            )
+            query = sa.select(tables.rows.c.texts).where(tables.rows.c.batch_id == id)
+            texts = connection.execute(query.order_by(tables.rows.c.row)).scalars()
+            return [dict(zip(headers, json.loads(text), strict=True)) for text in texts]
+
+    def take(self, id: str, runner: str) -> int | None:
+        """Make `runner` the one that works on the batch, where no other one lives; None where one does.
+
+        The cells that a dead runner had under way wait again; their number is returned: they may have been
+        billed.
+        """
+        held = tables.batches.c
+        with self.engine.begin() as connection:
+            found = connection.execute(sa.select(tables.batches).where(held.id == id)).mappings().first()
+            if found is None or is_alive(_batch(found)):
+                return None
+            same = held.runner.is_(None) if found["runner"] is None else held.runner == found["runner"]
+            taken = connection.execute(
+                sa.update(tables.batches)
+                .where(held.id == id, same)
+                .values(runner=runner, heartbeat_at=time.time(), note="", version=held.version + 1)
+            )
+            if taken.rowcount == 0:
+                return None
+            orphans = connection.execute(
+                sa.update(tables.cells)
+                .where(tables.cells.c.batch_id == id, tables.cells.c.state == "running")
+                .values(state="waiting", runner=None)
+            )
+            return orphans.rowcount
+
+    def advance(
+        self,
+        id: str,
+        runner: str,
+        outcomes: Sequence[Outcome],
+        wants: Sequence[tuple[Sequence[int], int]] = (),
+    ) -> list[Claim] | None:
+        """Store what has ended, and claim more: for each pair, up to that many cells of those columns.
+
+        One transaction. None where the batch is another runner's now: what ended is stored all the same,
+        unless its cell has been claimed again.
+        """
+        held = tables.batches.c
+        with self.engine.begin() as connection:
+            ours = connection.execute(
+                sa.update(tables.batches)
+                .where(held.id == id, held.runner == runner)
+                .values(heartbeat_at=time.time(), version=held.version + (1 if outcomes or wants else 0))
+            )
+            for outcome in outcomes:
+                _store(connection, id, runner, outcome)
+            if ours.rowcount == 0:
+                return None
+            claims = [claim for want in wants for claim in _claim(connection, id, runner, *want)]
+        return sorted(claims, key=lambda claim: (claim.row, claim.column))
+
+    def release(self, id: str, runner: str, note: str = "") -> None:
+        """The runner has ended, by itself for the reason in `note`."""
+        held = tables.batches.c
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.update(tables.batches)
+                .where(held.id == id, held.runner == runner)
+                .values(runner=None, heartbeat_at=None, note=note, version=held.version + 1)
+            )
+
+    def reopen_failed(self, id: str, user: str) -> int:
+        """Let the failed cells of a batch that does not run wait again; how many there were."""
+        batch = self.get(id, user)
+        if batch is None or is_alive(batch):
+            return 0
+        with self.engine.begin() as connection:
+            changed = connection.execute(
+                sa.update(tables.cells)
+                .where(tables.cells.c.batch_id == id, tables.cells.c.state == "failed")
+                .values(state="waiting", problem=None, run_id=None, billed=False)
+            )
+            connection.execute(
+                sa.update(tables.batches)
+                .where(tables.batches.c.id == id)
+                .values(version=tables.batches.c.version + 1)
+            )
+            return changed.rowcount
+
+
+def store() -> BatchStore:
+    """The batches of this server, beside its runs."""
+    return _beside(run_store.store())
+
+
+def new_runner() -> str:
+    """A name for a runner of this process, by which others can tell whether it lives."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+
+
+living: set[str] = set()
+"""The runners of this process that are at work."""
+
+
+def is_alive(batch: Batch) -> bool:
+    """Whether a runner works on the batch: on this machine its process is looked up, else its heartbeat."""
+    if batch.runner is None:
+        return False
+    host, pid, _ = batch.runner.rsplit(":", 2)
+    if host == socket.gethostname():
+        if int(pid) == os.getpid():
+            return batch.runner in living
+        if not _process_lives(int(pid)):
+            return False
+    return (batch.heartbeat_at or 0) > time.time() - STALE_S
+
+
+@cache
+def _beside(runs: RunStore) -> BatchStore:
+    return BatchStore(runs)
+
+
+@cache
+def _adapter() -> TypeAdapter[tuple[Column, ...]]:
+    return TypeAdapter(tuple[Column, ...])
+
+
+def _process_lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
+
+
+def _batch(row: Mapping[Any, Any]) -> Batch:
+    values = dict(row)
+    values["created_at"] = datetime.fromtimestamp(values["created_at"], UTC)
+    values["headers"] = tuple(json.loads(values["headers"]))
+    values["mapping"] = json.loads(values["mapping"])
+    values["columns"] = _adapter().validate_json(values["columns"])
+    return Batch(**values)
+
+
+def _claim(
+    connection: sa.Connection, id: str, runner: str, columns: Sequence[int], count: int
+) -> list[Claim]:
+    cell = tables.cells.c
+    waiting = (
+        sa.select(cell.position)
+        .where(cell.batch_id == id, cell.state == "waiting", cell.column.in_(columns))
+        .order_by(cell.position)
+        .limit(count)
+    )
+    change = (
+        sa.update(tables.cells)
+        .where(cell.batch_id == id, cell.state == "waiting", cell.position.in_(waiting.scalar_subquery()))
+        .values(state="running", runner=runner)
+        .returning(cell.row, cell.column)
+    )
+    return [Claim(row, column) for row, column in connection.execute(change)]
+
+
+def _store(connection: sa.Connection, id: str, runner: str, outcome: Outcome) -> None:
+    cell, claim = tables.cells.c, outcome.claim
+    if outcome.run:
+        run_store.write(connection, outcome.run)
+    connection.execute(
+        sa.update(tables.cells)
+        .where(cell.batch_id == id, cell.row == claim.row, cell.column == claim.column, cell.runner == runner)
+        .values(_cell(outcome))
+    )
+
+
+def _cell(outcome: Outcome) -> dict[str, Any]:
+    """The columns of a cell that has ended, or that waits again."""
+    if outcome.released:
+        return {"state": "waiting", "runner": None}
+    run, problem = outcome.run, outcome.problem or (outcome.run.problem if outcome.run else None)
+    values: dict[str, Any] = {
+        "state": "failed" if problem else "done",
+        "problem": run_store.storable(problem.title) if problem else None,
+        "billed": bool(problem and (problem.billed or _had_begun(run))),
+    }
+    if run is None:
+        return values
+    reply = run_store.storable(replies.read(run.call.operation, run.response or {}).text)
+    usage = run.usage
+    return values | {
+        "run_id": run.id,
+        "reply": reply,
+        "reply_hash": hashlib.sha256(reply.strip().encode()).hexdigest(),
+        "input_tokens": usage.total_tokens - usage.output_tokens if usage else None,
+        "output_tokens": usage.output_tokens if usage else None,
+        "ttft_ms": run.ttft_ms,
+        "latency_ms": run.latency_ms,
+        "cost_usd": run.cost_usd,
+    }
+
+
+def _had_begun(run: Run | None) -> bool:
+    """Whether a model of AWS was at work: what it said is billed, also where it broke off."""
+    return run is not None and bool(run.events) and run.call.identity.backend == "aws"
