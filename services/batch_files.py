@@ -43,8 +43,8 @@ class Table:
 def read(data: bytes, name: str = "") -> Table:
     """The table in a file. `name` tells JSONL by its ending; without one, JSONL begins with a brace.
 
-    CSV: UTF-8 or UTF-16 with its mark, separated by commas, semicolons or tabs, the names of its columns in the
-    first row. JSONL: one object a line; members that are not texts are kept as JSON, missing ones are empty.
+    CSV: UTF-8 or UTF-16 with its mark, separated by commas, semicolons or tabs, the names of its columns in
+    the first row. JSONL: one object a line; what is not text is kept as JSON, what is missing is empty.
     Raises BatchFileError.
     """
     if len(data) > MAX_BYTES:
@@ -90,6 +90,26 @@ def match(names: Sequence[str], headers: Sequence[str]) -> dict[str, str]:
 def render(template: str, values: Mapping[str, str]) -> str:
     """The prompt: each variable replaced by its value. What has no value stays as it is."""
     return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), template)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The prompts that a template makes of a table: how long they are together, and how many are blank."""
+
+    characters: int
+    blank: int
+
+
+def survey(table: Table, template: str, mapping: Mapping[str, str]) -> Survey:
+    """Look at every prompt. `mapping` gives the header of each variable."""
+    prompts = [prompt(table, row, template, mapping) for row in range(len(table.rows))]
+    return Survey(sum(map(len, prompts)), sum(not text.strip() for text in prompts))
+
+
+def prompt(table: Table, row: int, template: str, mapping: Mapping[str, str]) -> str:
+    """The prompt of one row, from 0."""
+    values = dict(zip(table.headers, table.rows[row], strict=True))
+    return render(template, {name: values[header] for name, header in mapping.items() if header in values})
 
 
 def _decoded(data: bytes) -> str:

@@ -74,10 +74,14 @@ class Summary:
 def counts(engine: sa.Engine, batch_id: str) -> dict[CellState, int]:
     """How many cells are in which state."""
     cell = tables.cells.c
-    query = sa.select(cell.state, sa.func.count()).where(cell.batch_id == batch_id).group_by(cell.state)
+    query = (
+        sa.select(cell.state, sa.func.count().label("number"))
+        .where(cell.batch_id == batch_id)
+        .group_by(cell.state)
+    )
     found: dict[CellState, int] = {"waiting": 0, "running": 0, "done": 0, "failed": 0}
     with engine.connect() as connection:
-        found.update((state, number) for state, number in connection.execute(query))
+        found.update({row.state: row.number for row in connection.execute(query)})
     return found
 
 
@@ -156,7 +160,8 @@ def _cells(connection: sa.Connection, batch_id: str, rows: Sequence[int]) -> dic
     found: dict[tuple[int, int], Cell] = {}
     for row in connection.execute(query).mappings():
         values: dict[str, Any] = dict(row)
-        found[values.pop("row"), values.pop("column")] = Cell(**values)
+        where = (values.pop("row"), values.pop("column"))
+        found[where] = Cell(**values)
     return found
 
 

@@ -1,8 +1,8 @@
 """Runs the waiting cells of a batch in the background, each exactly once.
 
 Worker threads make the calls; one thread stores what has ended and claims what comes next, in one
-transaction. A throttle is not billed, so a throttled cell waits again, and its model gets fewer calls at a time. Whatever
-else fails stays failed until somebody says otherwise.
+transaction. A throttle is not billed, so a throttled cell waits again, and its model gets fewer calls at a
+time. Whatever else fails stays failed until somebody says otherwise.
 """
 
 from __future__ import annotations

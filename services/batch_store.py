@@ -1,8 +1,8 @@
 """Batches and their cells in the database of the run history: what is done is never done again.
 
 A cell is one row of the file in one column, a column is a pane's settings as they were at the start. A cell
-is claimed before its call is made, and stored with its run in one transaction when the call has ended. A batch
-is worked on by one runner at a time: the one named in it, as long as it shows that it lives.
+is claimed before its call is made, and stored with its run in one transaction when the call has ended. A
+batch is worked on by one runner at a time: the one named in it, as long as it shows that it lives.
 """
 
 from __future__ import annotations
