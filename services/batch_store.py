@@ -14,13 +14,13 @@ import socket
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from services import batch_tables as tables
 from services import replies, run_store, run_tables
@@ -139,7 +139,7 @@ class BatchStore:
                     headers=json.dumps(list(headers)),
                     template=template,
                     mapping=json.dumps(dict(mapping)),
-                    columns=_adapter().dump_json(tuple(columns)).decode(),
+                    columns=_columns_to_json(columns),
                     row_count=len(rows),
                     concurrency=concurrency,
                     backend=identity.backend,
@@ -211,6 +211,14 @@ class BatchStore:
             query = sa.select(tables.rows.c.texts).where(tables.rows.c.batch_id == id)
             texts = connection.execute(query.order_by(tables.rows.c.row)).scalars()
             return [dict(zip(headers, json.loads(text), strict=True)) for text in texts]
+
+    def row(self, id: str, number: int, headers: Sequence[str]) -> dict[str, str]:
+        """One row of the file, from 0, by header."""
+        at = tables.rows.c
+        with self.engine.connect() as connection:
+            query = sa.select(at.texts).where(at.batch_id == id, at.row == number)
+            texts = json.loads(connection.execute(query).scalar_one())
+        return dict(zip(headers, texts, strict=True))
 
     def take(self, id: str, runner: str) -> int | None:
         """Make `runner` the one that works on the batch, where no other one lives; None where one does.
@@ -327,7 +335,23 @@ def _beside(runs: RunStore) -> BatchStore:
 
 @cache
 def _adapter() -> TypeAdapter[tuple[Column, ...]]:
-    return TypeAdapter(tuple[Column, ...])
+    return TypeAdapter(
+        tuple[Column, ...], config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+    )
+
+
+def _columns_to_json(columns: Sequence[Column]) -> str:
+    return _adapter().dump_json(tuple(columns), warnings=False).decode()
+
+
+def _columns_from_json(text: str) -> tuple[Column, ...]:
+    """The parameters come as they went in: pydantic would make 100.0 of 100, which maxTokens must not be."""
+    found = _adapter().validate_json(text)
+    sent = [column["settings"]["parameters"] for column in json.loads(text)]
+    return tuple(
+        replace(column, settings=replace(column.settings, parameters=parameters))
+        for column, parameters in zip(found, sent, strict=True)
+    )
 
 
 def _process_lives(pid: int) -> bool:
@@ -345,7 +369,7 @@ def _batch(row: Mapping[Any, Any]) -> Batch:
     values["created_at"] = datetime.fromtimestamp(values["created_at"], UTC)
     values["headers"] = tuple(json.loads(values["headers"]))
     values["mapping"] = json.loads(values["mapping"])
-    values["columns"] = _adapter().validate_json(values["columns"])
+    values["columns"] = _columns_from_json(values["columns"])
     return Batch(**values)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -14,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from services import batch_runner, batch_store, batch_tables, models, run_store, runtime
+from services import batch_runner, batch_store, batch_tables, models, recorder, run_store, runtime
 from services.batch_grid import counts, csv_text, page, summaries
 from services.batch_pace import MOST_IN_A_ROW, Pace
 from services.batch_runner import BatchRunner, Runners
@@ -25,6 +28,8 @@ from services.model_values import Model
 from services.run_store import RunStore
 from services.runs import Call
 from services.runtime import Opened
+from tests import eventstream
+from tests.scripted_server import Exchange, ScriptedServer
 
 AWS = Identity("aws", None, "us-east-1")
 Events = Iterator[tuple[str, dict[str, Any]]]
@@ -75,7 +80,7 @@ class Bedrock:
 def bedrock(monkeypatch: pytest.MonkeyPatch) -> Bedrock:
     fake = Bedrock()
     monkeypatch.setattr(runtime, "open_call", fake.open)
-    monkeypatch.setattr(models, "price_of", lambda identity, model_id: None)
+    monkeypatch.setattr(recorder, "price_of", lambda identity, model_id: None)
     monkeypatch.setattr(
         models,
         "resolve",
@@ -134,6 +139,15 @@ def test_every_cell_runs_once_and_is_a_run_of_the_history(store: BatchStore, bed
     assert stored.call.request["system"] == [{"text": "Be brief"}]
     assert stored.ttft_ms is not None
     assert not batch_store.is_alive(now(store, batch))
+
+
+def test_the_settings_come_back_as_they_went_in(store: BatchStore) -> None:
+    """A maxTokens of 100.0 would be refused before it is sent."""
+    parameters: dict[str, float | str] = {"maxTokens": 100, "temperature": 0.0, "reasoningEffort": "low"}
+    settings = Settings(model_id="a.one", parameters=parameters, stop_sequences=("x", "ü"))
+    batch = make(store, columns=[Column("A", settings)])
+    assert batch.columns == (Column("A", settings),)
+    assert [type(value) for value in batch.columns[0].settings.parameters.values()] == [int, float, str]
 
 
 def test_no_more_calls_run_at_once_than_were_asked_for(store: BatchStore, bedrock: Bedrock) -> None:
@@ -389,3 +403,58 @@ def test_at_one_call_at_a_time_the_wait_doubles_until_it_is_hopeless() -> None:
 def _call(batch: Batch) -> Call:
     request = {"modelId": "a.one", "messages": [{"role": "user", "content": [{"text": "Q: p0"}]}]}
     return Call(operation="ConverseStream", request=request, identity=AWS, model_id="a.one", user=batch.owner)
+
+
+KILLED = """
+import sys
+from services import models
+from services.batch_runner import BatchRunner
+from services.batch_store import BatchStore
+from services.clients import Identity
+from services.model_values import Model
+from services.run_store import RunStore
+
+models.resolve = lambda identity, text: Model(text, "", text, "P", "foundation", text)
+store = BatchStore(RunStore(sys.argv[1]))
+runner = BatchRunner(store, store.get(sys.argv[2], "ana"), Identity("aws", None, "us-east-1"))
+assert runner.start()
+runner.wait()
+"""
+
+
+def test_kill_9_in_the_middle_loses_and_repeats_nothing_that_is_done(
+    store: BatchStore, server: ScriptedServer, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "price_of", lambda identity, model_id: None)
+    monkeypatch.setattr(models, "resolve", lambda _, text: Model(text, "", text, "P", "foundation", text))
+    batch = make(store, rows=60, models=("a.one",), concurrency=4)
+    asked: list[str] = []
+    enough = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        asked.append(json.loads(exchange.body)["messages"][0]["content"][0]["text"])
+        if len(asked) >= 25:
+            enough.set()
+        exchange.start_stream()
+        exchange.send(eventstream.frames([{name: data} for name, data in says(asked[-1])]))
+        exchange.end()
+
+    server.play(answer)
+    command = [sys.executable, "-c", KILLED, str(store.engine.url), batch.id]
+    process = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[2])
+    try:
+        assert enough.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+    before = counts(store.engine, batch.id)
+    done = {row.values[0] for row in page(store.engine, batch).rows if row.cells[0].state == "done"}
+    assert 0 < before["done"] < 60
+    first = len(asked)
+    runner = BatchRunner(store, now(store, batch), identity)
+    assert runner.start()
+    assert runner.orphans == before["running"] <= 4
+    assert runner.wait(30)
+    assert counts(store.engine, batch.id)["done"] == 60
+    assert not {f"Q: {value}" for value in done} & set(asked[first:])
+    assert len(asked) <= 60 + runner.orphans
