@@ -44,16 +44,6 @@ def batch_results(
         _grid(store, now)
 
     st.fragment(draw, run_every=_POLL_S if running else None)()
-    with st.container(horizontal=True):
-        st.download_button(
-            "Download as CSV",
-            data=lambda: batch_grid.csv_text(store.engine, batch).encode(),
-            file_name=f"batch-{batch.id}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            key="playground_batch_csv",
-        )
 
 
 def _progress(
@@ -85,6 +75,18 @@ def _progress(
             )
         elif not alive:
             _ways_on(found, may_run, on_resume, on_retry)
+        st.download_button(
+            "Download as CSV",
+            data=lambda: batch_grid.csv_text(store.engine, batch).encode(),
+            file_name=f"batch-{batch.id}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            help="One row for each row of the file, with the whole replies and what was measured",
+            on_click="ignore",
+            key="playground_batch_csv",
+        )
+    if alive:
+        st.caption("It goes on when you leave or close this page. The address brings you back.")
     _notes(batch, found, alive, runner)
 
 
@@ -144,11 +146,13 @@ def _notes(batch: Batch, found: dict[CellState, int], alive: bool, runner: Batch
 
 def _summary(store: BatchStore, batch: Batch) -> None:
     shown = _summaries(_key(store, batch), store, batch)
-    frame = pd.DataFrame([_summary_row(c.label, s) for c, s in zip(batch.columns, shown, strict=True)])
+    frame = pd.DataFrame(
+        [_summary_row(c.label, s, batch.row_count) for c, s in zip(batch.columns, shown, strict=True)]
+    )
     st.dataframe(frame, hide_index=True, alt="Summary of each column", key="playground_batch_summary")
 
 
-def _summary_row(label: str, summary: Summary) -> dict[str, Any]:
+def _summary_row(label: str, summary: Summary, rows: int) -> dict[str, Any]:
     cost = "unpriced" if summary.cost_usd is None else format_usd(summary.cost_usd)
     if summary.cost_usd is not None and summary.unpriced:
         cost += f" and {summary.unpriced:,} unpriced"
@@ -161,6 +165,9 @@ def _summary_row(label: str, summary: Summary) -> dict[str, Any]:
         "Tokens in": summary.input_tokens,
         "Tokens out": summary.output_tokens,
         "Cost": cost if summary.done else "",
+        "Of all rows, about": ""
+        if summary.cost_usd is None
+        else format_usd(summary.cost_usd / (summary.done - summary.unpriced) * rows),
     }
 
 
@@ -175,13 +182,13 @@ def _grid(store: BatchStore, batch: Batch) -> None:
             label_visibility="collapsed",
             required=True,
         )
-        pages = max(1, -(-batch.row_count // batch_grid.PAGE_ROWS))
-        number = 1
-        if pages > 1:
-            number = st.number_input(
-                f"Page of {batch_grid.PAGE_ROWS} rows", 1, pages, key="playground_batch_page", width=160
-            )
-    page = _page(_key(store, batch), store, batch, only, number - 1)
+        widget = f"playground_batch_page_{only}"
+        number = st.session_state.get(widget, 1)
+        page = _page(_key(store, batch), store, batch, only, number - 1)
+        pages = max(1, -(-page.total // batch_grid.PAGE_ROWS))
+        if pages > 1 or number > 1:
+            label = f"Page, of {pages} with {batch_grid.PAGE_ROWS} rows"
+            st.number_input(label, 1, max(pages, number), key=widget, width=180)
     if not page.rows:
         st.caption(
             {

@@ -299,7 +299,7 @@ def test_ten_thousand_cells_are_drawn_at_once(page: AppTest, workspace: Workspac
     checked(page)
     assert time.perf_counter() - began < 1
     assert len(page.dataframe[1].value) == 200
-    page.number_input(key="playground_batch_page").set_value(25)
+    page.number_input(key="playground_batch_page_all").set_value(25)
     checked(page)
     assert list(page.dataframe[1].value["Row"])[-1] == 5000
 
