@@ -308,3 +308,35 @@ def _settings() -> Any:
     from services.conversations import Settings
 
     return Settings(model_id="a.one")
+
+
+def row_view() -> None:
+    """The details of the first row of the only batch."""
+    from components.batch_results import _row
+    from services import batch_store
+    from services.batch_grid import page
+
+    store = batch_store.store()
+    (batch,) = store.latest("local")
+    _row(store, batch, 0, page(store.engine, batch).rows[0].cells)
+
+
+def test_a_row_shows_its_prompt_and_whole_replies_made_harmless(
+    page: AppTest, bedrock: Bedrock, workspace: Workspace
+) -> None:
+    bedrock.answer = lambda call: "word " * 200 + "$x$ ![](https://evil.example/p.png)"
+    paste(page, CSV)
+    batch = start(page)
+    finish(batch, workspace)
+    details = checked(AppTest.from_function(row_view, default_timeout=20))
+    said = texts(details)
+    assert "What is a heron?" in said
+    assert said.count("word " * 200 + "\\$x\\$ \\![](https") == 2
+    assert said.count("First ") == 2
+
+
+def test_a_database_that_cannot_be_read_is_a_sentence(page: AppTest, workspace: Workspace) -> None:
+    paste(page, CSV)
+    workspace.change(database_url="sqlite:////proc/nowhere/w.db")
+    checked(page)
+    assert "Your file and template are kept" in texts(page)
