@@ -20,6 +20,11 @@ from services.conversations import reply_content
 
 _POLL_S = 1.5
 _FILTERS: dict[Filter, str] = {"all": "All rows", "differ": "Only rows that differ", "failed": "Only failed"}
+_STATES: dict[CellState, str] = {
+    "waiting": "Waiting",
+    "running": "Under way",
+    "in_job": "In a batch inference job",
+}
 _PROMPT_CHARS = 2000
 
 
@@ -61,6 +66,8 @@ def _progress(
     words = f"{ended:,} of {batch.cell_count:,} cells"
     if found["failed"]:
         words += f" · {found['failed']:,} failed"
+    if found["in_job"]:
+        words += f" · {found['in_job']:,} in jobs"
     if alive:
         words += _at_work(ours, found)
     st.progress(ended / max(batch.cell_count, 1), text=words)
@@ -238,7 +245,7 @@ def _words(cell: Cell) -> str:
         return cell.reply or "(no text)"
     if cell.state == "failed":
         return f"⚠ {cell.problem}"
-    return "…" if cell.state == "running" else ""
+    return "" if cell.state == "waiting" else "…"
 
 
 def _row(store: BatchStore, batch: Batch, number: int, cells: tuple[Cell, ...]) -> None:
@@ -253,19 +260,21 @@ def _row(store: BatchStore, batch: Batch, number: int, cells: tuple[Cell, ...]) 
         for n, (place, cell) in enumerate(zip(st.columns(len(cells)), cells, strict=True)):
             with place:
                 st.markdown(f"**{plain(batch.columns[n].label)}**")
-                _cell(cell, batch.owner, n)
+                _cell(cell, store.reply(batch.id, number, n), batch.owner, n)
 
 
-def _cell(cell: Cell, owner: str, n: int) -> None:
+def _cell(cell: Cell, reply: str, owner: str, n: int) -> None:
     run = run_store.store().get(cell.run_id, owner) if cell.run_id else None
     if run is None:
         if cell.problem:
             st.error(plain(cell.problem), icon=":material/error:")
         elif cell.state == "done":
-            safe_markdown(cell.reply)
-            st.caption("The run itself was deleted from the history.")
+            safe_markdown(reply)
+            st.caption(
+                "The run was deleted from the history." if cell.run_id else "From a batch inference job."
+            )
         else:
-            st.caption("Under way" if cell.state == "running" else "Waiting")
+            st.caption(_STATES[cell.state])
         return
     draw_reply(reply_content(run))
     if run.problem:

@@ -8,6 +8,7 @@ import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from components.batch_draft import columns_of, draft, draft_form
+from components.batch_jobs_form import batch_jobs_form
 from components.batch_results import batch_results
 from components.recent_runs import ago
 from components.safe_markdown import plain
@@ -116,6 +117,8 @@ def _one(store: BatchStore, batch: Batch, user: User, identity: Identity) -> Non
         on_resume=lambda: _resume(store, batch.id, user, identity, failed=False),
         on_retry=lambda: _resume(store, batch.id, user, identity, failed=True),
     )
+    if not batch_store.is_alive(batch):
+        batch_jobs_form(store, batch, identity, may_run=user.can("spend") and not elsewhere)
 
 
 def _resume(store: BatchStore, batch_id: str, user: User, identity: Identity, *, failed: bool) -> None:

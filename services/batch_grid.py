@@ -79,7 +79,7 @@ def counts(engine: sa.Engine, batch_id: str) -> dict[CellState, int]:
         .where(cell.batch_id == batch_id)
         .group_by(cell.state)
     )
-    found: dict[CellState, int] = {"waiting": 0, "running": 0, "done": 0, "failed": 0}
+    found: dict[CellState, int] = {"waiting": 0, "running": 0, "in_job": 0, "done": 0, "failed": 0}
     with engine.connect() as connection:
         found.update({row.state: row.number for row in connection.execute(query)})
     return found

@@ -41,7 +41,7 @@ RATE_OVER = 200
 STORE_ERRORS = (StoreError, SQLAlchemyError, OSError)
 _THROTTLES = frozenset({"throttled", "throttled_tokens", "model_not_ready"})
 
-_EMPTY = Problem(
+EMPTY = Problem(
     code="EmptyPrompt",
     title="The prompt of this row is empty",
     cause="Its values leave nothing of the template but blanks, and a model takes no empty prompt.",
@@ -158,7 +158,7 @@ class BatchRunner:
         if model is None:
             return Outcome(claim, problem=_no_model(settings.model_id))
         if not prompt.strip():
-            return Outcome(claim, problem=_EMPTY)
+            return Outcome(claim, problem=EMPTY)
         tags = {"page": "model_playground", "batch": self.batch.id, "row": str(claim.row + 1)}
         try:
             call = converse_call(
@@ -260,7 +260,7 @@ class BatchRunner:
         if problem is None:
             pace.succeeded()
             self._failures[outcome.claim.column] = 0
-        elif problem is not _EMPTY:
+        elif problem is not EMPTY:
             self._failures[outcome.claim.column] += 1
             if self._failures[outcome.claim.column] >= FAILURES_IN_A_ROW:
                 label = self.batch.columns[outcome.claim.column].label

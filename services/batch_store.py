@@ -28,12 +28,12 @@ from services.clients import Identity
 from services.conversations import Settings
 from services.problems import Problem
 from services.run_store import RunStore
-from services.runs import Run
+from services.runs import Run, TokenUsage
 
 STALE_S = 30.0
 """A runner on another machine that has shown no life for so long is taken for dead."""
 
-CellState = Literal["waiting", "running", "done", "failed"]
+CellState = Literal["waiting", "running", "in_job", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,14 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Received:
+    """A reply that no call of the workbench brought, so that there is no run and no time of it."""
+
+    text: str
+    usage: TokenUsage | None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of a claimed cell. `released`: it was throttled, was not billed, and waits again."""
 
@@ -96,6 +104,7 @@ class Outcome:
     run: Run | None = None
     problem: Problem | None = None
     released: bool = False
+    received: Received | None = None
 
 
 class BatchStore:
@@ -196,7 +205,7 @@ class BatchStore:
             connection.execute(
                 sa.delete(tables.batches).where(tables.batches.c.id == id, tables.batches.c.owner == user)
             )
-            for table in (tables.rows, tables.cells):
+            for table in (tables.rows, tables.cells, tables.jobs):
                 connection.execute(sa.delete(table).where(table.c.batch_id == id))
         return True
 
@@ -219,6 +228,13 @@ class BatchStore:
             query = sa.select(at.texts).where(at.batch_id == id, at.row == number)
             texts = json.loads(connection.execute(query).scalar_one())
         return dict(zip(headers, texts, strict=True))
+
+    def reply(self, id: str, row: int, column: int) -> str:
+        """The whole reply of a cell; "" where there is none."""
+        cell = tables.cells.c
+        with self.engine.connect() as connection:
+            query = sa.select(cell.reply).where(cell.batch_id == id, cell.row == row, cell.column == column)
+            return connection.execute(query).scalar_one_or_none() or ""
 
     def take(self, id: str, runner: str) -> int | None:
         """Make `runner` the one that works on the batch, where no other one lives; None where one does.
@@ -271,6 +287,19 @@ class BatchStore:
                 return None
             claims = [claim for want in wants for claim in _claim(connection, id, runner, *want)]
         return sorted(claims, key=lambda claim: (claim.row, claim.column))
+
+    def receive(self, id: str, token: str, outcomes: Sequence[Outcome]) -> None:
+        """Store what a job has answered, in the cells that are still this job's."""
+        with self.engine.begin() as connection:
+            for outcome in outcomes:
+                _store(connection, id, token, outcome)
+
+    def rows_of(self, id: str, token: str) -> list[int]:
+        """The rows, from 0, of the cells that a job has under way."""
+        cell = tables.cells.c
+        query = sa.select(cell.row).where(cell.batch_id == id, cell.runner == token, cell.state == "in_job")
+        with self.engine.connect() as connection:
+            return [int(row) for row in connection.execute(query.order_by(cell.row)).scalars()]
 
     def release(self, id: str, runner: str, note: str = "") -> None:
         """The runner has ended, by itself for the reason in `note`."""
@@ -413,19 +442,30 @@ def _cell(outcome: Outcome) -> dict[str, Any]:
         "problem": run_store.storable(problem.title) if problem else None,
         "billed": bool(problem and (problem.billed or _had_begun(run))),
     }
+    if outcome.received:
+        return values | _said(outcome.received.text, outcome.received.usage)
     if run is None:
         return values
-    reply = run_store.storable(replies.read(run.call.operation, run.response or {}).text)
-    usage = run.usage
-    return values | {
-        "run_id": run.id,
+    text = replies.read(run.call.operation, run.response or {}).text
+    return (
+        values
+        | _said(text, run.usage)
+        | {
+            "run_id": run.id,
+            "ttft_ms": run.ttft_ms,
+            "latency_ms": run.latency_ms,
+            "cost_usd": run.cost_usd,
+        }
+    )
+
+
+def _said(text: str, usage: TokenUsage | None) -> dict[str, Any]:
+    reply = run_store.storable(text)
+    return {
         "reply": reply,
         "reply_hash": hashlib.sha256(reply.strip().encode()).hexdigest(),
         "input_tokens": usage.total_tokens - usage.output_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,
-        "ttft_ms": run.ttft_ms,
-        "latency_ms": run.latency_ms,
-        "cost_usd": run.cost_usd,
     }
 
 

@@ -42,7 +42,7 @@ cells = sa.Table(
     sa.Column("row", sa.Integer, nullable=False),
     sa.Column("column", sa.Integer, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("runner", sa.Text),  # who claimed it
+    sa.Column("runner", sa.Text),  # who claimed it: a runner, or a job
     sa.Column("run_id", sa.String(64)),
     sa.Column("reply", sa.Text),
     sa.Column("reply_hash", sa.String(64)),
@@ -53,6 +53,19 @@ cells = sa.Table(
     sa.Column("cost_usd", sa.Double),
     sa.Column("problem", sa.Text),
     sa.Column("billed", sa.Boolean, nullable=False),  # it failed, and may have been charged
+)
+jobs = sa.Table(
+    "batch_jobs",
+    schema,
+    sa.Column("token", sa.String(64), primary_key=True),
+    sa.Column("batch_id", sa.String(64), nullable=False, index=True),
+    sa.Column("column", sa.Integer, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("role_arn", sa.Text, nullable=False),
+    sa.Column("job_arn", sa.Text),
+    sa.Column("status", sa.String(32), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
 )
 sa.Index("batches_by_owner", batches.c.owner, batches.c.created_at)
 sa.Index("batch_cells_by_state", cells.c.batch_id, cells.c.state, cells.c.position)

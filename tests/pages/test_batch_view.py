@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from streamlit.testing.v1 import AppTest
 
-from services import batch_runner, batch_store, models, recorder, runtime
+from services import batch_jobs, batch_runner, batch_store, models, recorder, runtime
 from services.batch_store import Batch
 from services.clients import Identity
 from services.model_values import Model
@@ -340,3 +342,43 @@ def test_a_database_that_cannot_be_read_is_a_sentence(page: AppTest, workspace: 
     workspace.change(database_url="sqlite:////proc/nowhere/w.db")
     checked(page)
     assert "Your file and template are kept" in texts(page)
+
+
+def test_a_job_that_is_refused_is_a_problem_card_and_can_be_submitted_again(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stubs = {name: Stubber(boto3.client(name, region_name="us-east-1")) for name in ("s3", "bedrock")}
+    monkeypatch.setattr(batch_jobs, "client", lambda service, identity: stubs[service].client)
+    for stub in stubs.values():
+        stub.activate()
+    store = batch_store.store()
+    batch_id = store.create(
+        "local",
+        "jobs",
+        ["prompt"],
+        [["p0"], ["p1"]],
+        template="{{prompt}}",
+        mapping={"prompt": "prompt"},
+        columns=[batch_store.Column("One", _settings())],
+        concurrency=2,
+        identity=IDENTITY,
+    )
+    page.query_params["batch"] = batch_id
+    checked(page)
+    page.text_input(key="playground_batch_job_folder").set_value("s3://bucket/folder")
+    page.text_input(key="playground_batch_job_role").set_value("arn:aws:iam::123456789012:role/batch")
+    checked(page)
+    stubs["s3"].add_client_error("put_object", "AccessDenied")
+    page.button(key="playground_batch_job_create_0").click()
+    checked(page)
+    assert page.error
+    (job,) = batch_jobs.jobs(store, the_batch())
+    stubs["s3"].add_response("put_object", {})
+    arn = "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/abcdefghijkl"
+    stubs["bedrock"].add_response("create_model_invocation_job", {"jobArn": arn})
+    page.button(key=f"playground_batch_job_submit_{job.token}").click()
+    checked(page)
+    assert not page.error
+    assert "**Submitted**" in texts(page)
+    assert page.button(key=f"playground_batch_job_look_{job.token}").label == "Look now"
+    assert page.text_input(key="playground_batch_job_folder").value == "s3://bucket/folder"

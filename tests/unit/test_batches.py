@@ -128,7 +128,13 @@ def now(store: BatchStore, batch: Batch) -> Batch:
 def test_every_cell_runs_once_and_is_a_run_of_the_history(store: BatchStore, bedrock: Bedrock) -> None:
     batch = make(store)
     run(store, batch)
-    assert counts(store.engine, batch.id) == {"waiting": 0, "running": 0, "done": 12, "failed": 0}
+    assert counts(store.engine, batch.id) == {
+        "waiting": 0,
+        "running": 0,
+        "in_job": 0,
+        "done": 12,
+        "failed": 0,
+    }
     assert len(bedrock.asked) == 12
     assert set(bedrock.asked.values()) == {1}
     cell = page(store.engine, batch).rows[4].cells[1]
@@ -221,7 +227,7 @@ def test_cancel_lets_calls_end_and_resume_runs_the_rest(store: BatchStore, bedro
     runner.cancel()
     go_on.set()
     assert runner.wait(10)
-    assert counts(store.engine, batch.id) == {"waiting": 6, "running": 0, "done": 3, "failed": 0}
+    assert counts(store.engine, batch.id) == {"waiting": 6, "running": 0, "in_job": 0, "done": 3, "failed": 0}
     run(store, now(store, batch))
     assert counts(store.engine, batch.id)["done"] == 9
     assert set(bedrock.asked.values()) == {1}
