@@ -18,7 +18,8 @@ from bench.report import Row
 from services import models
 from services.batch_grid import counts
 from services.batch_runner import BatchRunner
-from services.batch_store import BatchStore, Column
+from services.batch_store import BatchStore
+from services.batch_values import Column
 from services.clients import default_identity
 from services.conversations import Settings
 from services.run_store import RunStore

@@ -13,7 +13,7 @@ from components.safe_markdown import plain
 from services import batch_files, models
 from services.batch_files import BatchFileError, Survey, Table
 from services.batch_runner import MOST_THREADS
-from services.batch_store import Column
+from services.batch_values import Column
 from services.clients import Identity
 from services.conversations import Pane
 from services.pricing import cost_usd

@@ -11,7 +11,8 @@ from components.recent_runs import ago
 from components.safe_markdown import plain
 from services import batch_jobs
 from services.batch_jobs import Job
-from services.batch_store import Batch, BatchStore
+from services.batch_store import BatchStore
+from services.batch_values import Batch
 from services.clients import CALL_ERRORS, Identity
 from services.problems import Problem, from_exception
 

@@ -12,10 +12,11 @@ from components.metrics_line import format_ms, format_usd, metrics_line
 from components.problem_card import problem_card
 from components.reply import draw_reply
 from components.safe_markdown import plain, safe_markdown
-from services import batch_files, batch_grid, batch_store, run_store
+from services import batch_files, batch_grid, batch_values, run_store
 from services.batch_grid import Cell, Filter, Page, Summary
 from services.batch_runner import BatchRunner, Runners
-from services.batch_store import Batch, BatchStore, CellState
+from services.batch_store import BatchStore
+from services.batch_values import Batch, CellState
 from services.conversations import reply_content
 
 _POLL_S = 1.5
@@ -38,11 +39,11 @@ def batch_results(
     on_retry: Callable[[], None],
 ) -> None:
     """Draw a batch; while it runs, this part alone is drawn again every 1.5 s."""
-    running = batch_store.is_alive(batch)
+    running = batch_values.is_alive(batch)
 
     def draw() -> None:
         now = store.get(batch.id, batch.owner)
-        if now is None or batch_store.is_alive(now) != running:
+        if now is None or batch_values.is_alive(now) != running:
             st.rerun()
         _progress(store, now, runners, may_run, on_resume, on_retry)
         _summary(store, now)
@@ -61,7 +62,7 @@ def _progress(
 ) -> None:
     found = _counts(_key(store, batch), store, batch)
     ended = found["done"] + found["failed"]
-    alive, runner = batch_store.is_alive(batch), runners.of(batch.id)
+    alive, runner = batch_values.is_alive(batch), runners.of(batch.id)
     ours = runner if alive and runner and runner.live else None
     words = f"{ended:,} of {batch.cell_count:,} cells"
     if found["failed"]:

@@ -12,8 +12,9 @@ from components.batch_jobs_form import batch_jobs_form
 from components.batch_results import batch_results
 from components.recent_runs import ago
 from components.safe_markdown import plain
-from services import batch_runner, batch_store, run_store, settings
-from services.batch_store import Batch, BatchStore
+from services import batch_runner, batch_store, batch_values, run_store, settings
+from services.batch_store import BatchStore
+from services.batch_values import Batch
 from services.clients import Identity
 from services.conversations import Pane
 from services.run_tables import StoreError
@@ -94,7 +95,7 @@ def _one(store: BatchStore, batch: Batch, user: User, identity: Identity) -> Non
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button("All batches", key="playground_batch_close", icon=":material/arrow_back:", on_click=_close)
         st.markdown(f"**{plain(batch.name)}** · {ago(batch.created_at)}", width="stretch")
-        with st.popover("Delete", icon=":material/delete:", disabled=batch_store.is_alive(batch)):
+        with st.popover("Delete", icon=":material/delete:", disabled=batch_values.is_alive(batch)):
             st.markdown("The grid is deleted. Its calls stay in the history.")
             st.button(
                 "Delete this batch",
@@ -117,7 +118,7 @@ def _one(store: BatchStore, batch: Batch, user: User, identity: Identity) -> Non
         on_resume=lambda: _resume(store, batch.id, user, identity, failed=False),
         on_retry=lambda: _resume(store, batch.id, user, identity, failed=True),
     )
-    if not batch_store.is_alive(batch):
+    if not batch_values.is_alive(batch):
         batch_jobs_form(store, batch, identity, may_run=user.can("spend") and not elsewhere)
 
 
@@ -162,5 +163,5 @@ def _earlier(store: BatchStore, user: User) -> None:
                     args=(batch.id,),
                 )
                 labels = ", ".join(plain(column.label) for column in batch.columns)
-                state = " · :green-badge[running]" if batch_store.is_alive(batch) else ""
+                state = " · :green-badge[running]" if batch_values.is_alive(batch) else ""
                 st.caption(f"{batch.row_count:,} rows · {labels} · {ago(batch.created_at)}{state}")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from services import batch_tables as tables
-from services.batch_store import Batch, CellState
+from services.batch_values import Batch, CellState
 
 EXCERPT_CHARS = 300
 PAGE_ROWS = 200

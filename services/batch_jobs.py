@@ -21,7 +21,8 @@ from services import batch_tables as tables
 from services import models
 from services.batch_files import render
 from services.batch_runner import EMPTY
-from services.batch_store import Batch, BatchStore, Claim, Outcome, Received
+from services.batch_store import BatchStore
+from services.batch_values import Batch, Claim, Outcome, Received
 from services.clients import Identity, client
 from services.conversations import RefusedError, converse_call
 from services.problems import Problem, from_answer

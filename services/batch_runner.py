@@ -18,10 +18,11 @@ from dataclasses import dataclass
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
-from services import batch_store, models, run_store
+from services import batch_values, models, run_store
 from services.batch_files import render
 from services.batch_pace import Pace
-from services.batch_store import Batch, BatchStore, Claim, Outcome
+from services.batch_store import BatchStore
+from services.batch_values import Batch, Claim, Outcome
 from services.clients import Identity
 from services.conversations import RefusedError, converse_call
 from services.models import Model
@@ -60,7 +61,7 @@ class BatchRunner:
 
     def __init__(self, store: BatchStore, batch: Batch, identity: Identity) -> None:
         self.batch = batch
-        self.id = batch_store.new_runner()
+        self.id = batch_values.new_runner()
         self.orphans = 0
         """Cells that were under way when an earlier runner died: asked again, and perhaps billed twice."""
         self.store_problem = ""
@@ -82,7 +83,7 @@ class BatchRunner:
 
     def start(self) -> bool:
         """Begin, unless another runner lives: then False. Raises STORE_ERRORS."""
-        batch_store.living.add(self.id)
+        batch_values.living.add(self.id)
         started = False
         try:
             orphans = self._store.take(self.batch.id, self.id)
@@ -98,7 +99,7 @@ class BatchRunner:
             return True
         finally:
             if not started:
-                batch_store.living.discard(self.id)
+                batch_values.living.discard(self.id)
 
     def cancel(self) -> None:
         """Send no further call. Those under way come to their end, for they are billed; the rest waits."""
@@ -185,7 +186,7 @@ class BatchRunner:
         finally:
             for _ in range(self._threads):
                 self._jobs.put(None)
-            batch_store.living.discard(self.id)
+            batch_values.living.discard(self.id)
             self._over.set()
 
     def _store_and_claim(self) -> None:

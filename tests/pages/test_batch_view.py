@@ -12,8 +12,8 @@ import pytest
 from botocore.stub import Stubber
 from streamlit.testing.v1 import AppTest
 
-from services import batch_jobs, batch_runner, batch_store, models, recorder, runtime
-from services.batch_store import Batch
+from services import batch_jobs, batch_runner, batch_store, batch_values, models, recorder, runtime
+from services.batch_values import Batch
 from services.clients import Identity
 from services.model_values import Model
 from services.pricing import Price
@@ -207,11 +207,11 @@ def test_after_a_kill_it_says_what_may_have_been_billed_and_resumes(
         [["p0"], ["p1"]],
         template="{{prompt}}",
         mapping={"prompt": "prompt"},
-        columns=[batch_store.Column("One", _settings())],
+        columns=[batch_values.Column("One", _settings())],
         concurrency=2,
         identity=IDENTITY,
     )
-    dead = batch_store.new_runner()
+    dead = batch_values.new_runner()
     store.take(batch_id, dead)
     assert store.advance(batch_id, dead, [], [((0,), 1)])
     page.query_params["batch"] = batch_id
@@ -291,7 +291,7 @@ def test_ten_thousand_cells_are_drawn_at_once(page: AppTest, workspace: Workspac
         [[f"prompt {n}"] for n in range(5000)],
         template="{{prompt}}",
         mapping={"prompt": "prompt"},
-        columns=[batch_store.Column("One", _settings()), batch_store.Column("Two", _settings())],
+        columns=[batch_values.Column("One", _settings()), batch_values.Column("Two", _settings())],
         concurrency=2,
         identity=IDENTITY,
     )
@@ -359,7 +359,7 @@ def test_a_job_that_is_refused_is_a_problem_card_and_can_be_submitted_again(
         [["p0"], ["p1"]],
         template="{{prompt}}",
         mapping={"prompt": "prompt"},
-        columns=[batch_store.Column("One", _settings())],
+        columns=[batch_values.Column("One", _settings())],
         concurrency=2,
         identity=IDENTITY,
     )

@@ -16,7 +16,8 @@ from botocore.stub import ANY, Stubber
 from services import batch_jobs, models
 from services.batch_grid import counts, page
 from services.batch_jobs import folder_fault, give_up, jobs, look, prepare, submit
-from services.batch_store import Batch, BatchStore, Column, new_runner
+from services.batch_store import BatchStore
+from services.batch_values import Batch, Column, new_runner
 from services.clients import Identity
 from services.conversations import Settings
 from services.model_values import Model

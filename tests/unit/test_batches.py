@@ -17,11 +17,20 @@ import pytest
 import sqlalchemy as sa
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from services import batch_runner, batch_store, batch_tables, models, recorder, run_store, runtime
+from services import (
+    batch_runner,
+    batch_tables,
+    batch_values,
+    models,
+    recorder,
+    run_store,
+    runtime,
+)
 from services.batch_grid import counts, csv_text, page, summaries
 from services.batch_pace import MOST_IN_A_ROW, Pace
 from services.batch_runner import BatchRunner, Runners
-from services.batch_store import Batch, BatchStore, Claim, Column, Outcome
+from services.batch_store import BatchStore
+from services.batch_values import Batch, Claim, Column, Outcome
 from services.clients import Identity
 from services.conversations import Settings
 from services.model_values import Model
@@ -144,7 +153,7 @@ def test_every_cell_runs_once_and_is_a_run_of_the_history(store: BatchStore, bed
     assert stored.call.tags == {"page": "model_playground", "batch": batch.id, "row": "5"}
     assert stored.call.request["system"] == [{"text": "Be brief"}]
     assert stored.ttft_ms is not None
-    assert not batch_store.is_alive(now(store, batch))
+    assert not batch_values.is_alive(now(store, batch))
 
 
 def test_the_settings_come_back_as_they_went_in(store: BatchStore) -> None:
@@ -236,8 +245,8 @@ def test_cancel_lets_calls_end_and_resume_runs_the_rest(store: BatchStore, bedro
 def test_after_the_app_was_killed_done_cells_stay_done(store: BatchStore, bedrock: Bedrock) -> None:
     """A runner that is not in this process's list of living ones is what a kill leaves behind."""
     batch = make(store, rows=5, models=("a.one",))
-    dead = batch_store.new_runner()
-    batch_store.living.add(dead)
+    dead = batch_values.new_runner()
+    batch_values.living.add(dead)
     assert store.take(batch.id, dead) == 0
     claims = store.advance(batch.id, dead, [], [((0,), 3)])
     assert claims == [Claim(0, 0), Claim(1, 0), Claim(2, 0)]
@@ -245,7 +254,7 @@ def test_after_the_app_was_killed_done_cells_stay_done(store: BatchStore, bedroc
     store.advance(batch.id, dead, [Outcome(Claim(0, 0), run_of_it)])
     bedrock.asked.clear()
     assert BatchRunner(store, now(store, batch), AWS).start() is False
-    batch_store.living.discard(dead)
+    batch_values.living.discard(dead)
 
     runner = run(store, now(store, batch))
     assert runner.orphans == 2
@@ -257,7 +266,7 @@ def test_what_a_runner_stores_late_does_not_overwrite_its_successors_cell(
     store: BatchStore, bedrock: Bedrock
 ) -> None:
     batch = make(store, rows=1, models=("a.one",))
-    late = batch_store.new_runner()
+    late = batch_values.new_runner()
     assert store.take(batch.id, late) == 0
     claims = store.advance(batch.id, late, [], [((0,), 1)])
     run(store, now(store, batch))
@@ -269,13 +278,13 @@ def test_what_a_runner_stores_late_does_not_overwrite_its_successors_cell(
 
 def test_a_runner_of_another_machine_lives_as_long_as_its_heart_beats(store: BatchStore) -> None:
     batch = replace(make(store), runner="elsewhere:1:x", heartbeat_at=time.time())
-    assert batch_store.is_alive(batch)
-    assert not batch_store.is_alive(replace(batch, heartbeat_at=time.time() - batch_store.STALE_S - 1))
+    assert batch_values.is_alive(batch)
+    assert not batch_values.is_alive(replace(batch, heartbeat_at=time.time() - batch_values.STALE_S - 1))
 
 
 def test_two_claims_never_get_the_same_cell(store: BatchStore) -> None:
     batch = make(store, rows=60, models=("a.one", "b.two"))
-    me = batch_store.new_runner()
+    me = batch_values.new_runner()
     store.take(batch.id, me)
     found: list[Claim] = []
 
