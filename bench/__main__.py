@@ -20,12 +20,12 @@ from typing import Any
 import boto3
 from playwright.sync_api import Browser, sync_playwright
 
-from bench import endpoint_speed, memory, pages, playground, streaming
+from bench import endpoint_speed, memory, pages, playground, reruns, streaming
 from bench.report import Row, print_table
 from scripts.served_app import ROOT, launch_chromium, start_app
 from tests.processes import first_line, stop
 
-PARTS = ("endpoint", "batch", "streaming", "pages")
+PARTS = ("endpoint", "batch", "reruns", "streaming", "pages")
 
 
 def main() -> None:
@@ -40,6 +40,8 @@ def main() -> None:
         rows += endpoint_rows()
     if "batch" in parts:
         rows += batch_rows()
+    if "reruns" in parts:
+        rows += rerun_rows()
     if {"streaming", "pages"} & set(parts):
         with sync_playwright() as playwright:
             browser = launch_chromium(playwright)
@@ -61,12 +63,12 @@ def endpoint_rows() -> list[Row]:
 
 def batch_rows() -> list[Row]:
     """A batch in a process of its own, against the bench's own Bedrock."""
-    say("a batch and a plain pool of boto3 calls, in turns")
+    say("a batch, and a plain pool of boto3 calls before and after it")
     with workspace() as folder, process("bench.bedrock_server") as url:
         measuring = subprocess.run(
             [sys.executable, "-m", "bench.batch", url],
             cwd=ROOT,
-            env=os.environ | bench_aws(url, folder),
+            env=os.environ | aws_environment(folder, url),
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -74,10 +76,31 @@ def batch_rows() -> list[Row]:
     return [Row(*json.loads(line)) for line in measuring.stdout.splitlines()]
 
 
-def bench_aws(url: str, folder: str) -> dict[str, str]:
-    """The environment in which the bench's own Bedrock is AWS."""
+def rerun_rows() -> list[Row]:
+    """The page's script, in a process of its own, against the bench's Bedrock."""
+    say("the page's script with long conversations")
+    with workspace() as folder, process("bench.bedrock_server") as url:
+        return reruns.measure(os.environ | aws_environment(folder, url))
+
+
+def streaming_rows(browser: Browser) -> list[Row]:
+    """The app against the bench's own Bedrock."""
+    say("streaming into the page")
+    with workspace() as folder, process("bench.bedrock_server") as url:
+        app = start_app(Path(folder), aws_environment(folder, url))
+        try:
+            app.wait()
+            return streaming.measure(browser, app.url, url)
+        finally:
+            app.stop()
+
+
+def aws_environment(folder: str, url: str) -> dict[str, str]:
+    """What makes the app talk to the bench's Bedrock at `url`, with its own files in `folder`."""
     return {
         "WORKBENCH_BACKEND": "aws",
+        "WORKBENCH_DATABASE_URL": f"sqlite:///{folder}/workbench.db",
+        "WORKBENCH_USERS_FILE": f"{folder}/users.yaml",
         "AWS_ENDPOINT_URL": url,
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "bench",
@@ -86,18 +109,6 @@ def bench_aws(url: str, folder: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": f"{folder}/none",
         "AWS_SHARED_CREDENTIALS_FILE": f"{folder}/none",
     }
-
-
-def streaming_rows(browser: Browser) -> list[Row]:
-    """The app against the bench's own Bedrock."""
-    say("streaming into the page")
-    with workspace() as folder, process("bench.bedrock_server") as url:
-        app = start_app(Path(folder), bench_aws(url, folder))
-        try:
-            app.wait()
-            return streaming.measure(browser, app.url, url)
-        finally:
-            app.stop()
 
 
 def page_rows(browser: Browser) -> list[Row]:

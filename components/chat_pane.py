@@ -7,6 +7,8 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from components.edit_prompt import edit_prompt, edited_turn, start_editing
+from components.guardrail_trace import guardrail_trace
 from components.metrics_line import metrics_line, totals_line
 from components.model_picker import model_facts, model_picker
 from components.pane_actions import PaneActions
@@ -18,10 +20,10 @@ from components.run_details import run_details
 from services.conversations import Pane, Turn, reply_content
 from services.models import Catalogue, Model
 from services.problems import Action
-from services.runs import Run
 from services.streaming import ReplyStream
 
 PANE_HEIGHT = 440
+OWN_PROMPT_HEIGHT = 72
 _RECENT_TURNS = 3
 
 
@@ -39,8 +41,16 @@ def chat_pane(
     """
     with st.container(key=f"playground_pane_{n}", border=True, gap="small"):
         _header(n, pane, model, catalogue, stream, actions)
-        with st.container(height=PANE_HEIGHT, border=False, autoscroll=True, key=f"playground_chat_{n}"):
+        height = PANE_HEIGHT if pane.linked else PANE_HEIGHT - OWN_PROMPT_HEIGHT
+        with st.container(height=height, border=False, autoscroll=True, key=f"playground_chat_{n}"):
             _conversation(n, pane, model, stream, actions)
+        if not pane.linked:
+            _own_prompt(n, actions)
+
+
+def _own_prompt(n: int, actions: PaneActions) -> None:
+    key = f"playground_prompt_{n}"
+    st.chat_input("Ask this pane", key=key, on_submit=lambda: actions.send(st.session_state[key] or ""))
 
 
 def _header(
@@ -76,19 +86,23 @@ def _conversation(
     if not turns:
         _first_words(model)
         return
+    editing = edited_turn(pane)
     hidden = max(0, len(turns) - _RECENT_TURNS)
     if hidden and not st.toggle(f"Show {hidden} earlier turns", key=f"playground_earlier_{n}"):
         turns = turns[hidden:]
     for index, turn in enumerate(turns, start=len(pane.turns) - len(turns)):
         last = index == len(pane.turns) - 1
         with st.chat_message("user", avatar=":material/person:"):
-            draw_reply(list(turn.prompt))
+            if editing == index:
+                edit_prompt(n, pane, index, actions)
+            else:
+                draw_reply(list(turn.prompt))
         if last and stream:
             with _place(n, stream):
                 _live_reply(n, stream)
             st.empty()  # in the place of the metrics and the problem of the reply before
         else:
-            _finished_reply(n, index, turn, last, actions)
+            _finished_reply(n, pane, index, actions)
     runs = [turn.run for turn in pane.turns if turn.run]
     if len(runs) > 1:
         st.caption(totals_line(runs).replace("$", "\\$"))
@@ -122,7 +136,8 @@ def _live_reply(n: int, stream: ReplyStream) -> None:
         metrics_line(run, key=f"playground_metrics_{n}")
 
 
-def _finished_reply(n: int, index: int, turn: Turn, last: bool, actions: PaneActions) -> None:
+def _finished_reply(n: int, pane: Pane, index: int, actions: PaneActions) -> None:
+    turn, last = pane.turns[index], index == len(pane.turns) - 1
     key = f"{n}" if last else f"{n}_{index}"
     with st.container(key=f"playground_reply_{key}"):
         draw_reply(reply_content(turn.run) if turn.run else list(turn.reply))
@@ -130,11 +145,21 @@ def _finished_reply(n: int, index: int, turn: Turn, last: bool, actions: PaneAct
     with st.container():
         if turn.run:
             metrics_line(turn.run, key=f"playground_metrics_{key}")
+            guardrail_trace(turn.run)
         if problem:
             possible = _problem_actions(actions, last, problem.suggestion)
             problem_card(problem, key=key, actions=possible, since=turn.ended_at)
-        if turn.run:
-            _reply_tools(key, turn.run, last, actions)
+        with st.container(horizontal=True, gap="xsmall"):
+            _reply_tools(key, turn, last, actions)
+            st.button(
+                "Edit",
+                key=f"playground_edit_turn_{key}",
+                icon=":material/edit:",
+                type="tertiary",
+                help="Change this prompt: ask again from here, or in a new pane",
+                on_click=start_editing,
+                args=(pane, index),
+            )
 
 
 def _problem_actions(
@@ -153,25 +178,25 @@ def _problem_actions(
     return possible
 
 
-def _reply_tools(key: str, run: Run, last: bool, actions: PaneActions) -> None:
-    with st.container(horizontal=True, gap="xsmall"):
+def _reply_tools(key: str, turn: Turn, last: bool, actions: PaneActions) -> None:
+    if run := turn.run:
         st.button(
             "Details",
             key=f"playground_details_{key}",
             icon=":material/data_object:",
             type="tertiary",
-            help="Request, response, events and boto3 code",
+            help="Request, response, events and code",
             on_click=lambda: st.session_state.update(playground_details=run),
         )
-        if last:
-            st.button(
-                "Again",
-                key=f"playground_retry_{key}",
-                icon=":material/replay:",
-                type="tertiary",
-                help="Send this prompt once more in this pane; the run of this reply stays in the history",
-                on_click=actions.retry,
-            )
+    if last and turn.run:
+        st.button(
+            "Again",
+            key=f"playground_retry_{key}",
+            icon=":material/replay:",
+            type="tertiary",
+            help="Send this prompt once more in this pane; the run of this reply stays in the history",
+            on_click=actions.retry,
+        )
 
 
 def open_details() -> None:

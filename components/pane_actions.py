@@ -20,4 +20,8 @@ class PaneActions:
     access: Callable[[], str]
     retry: Callable[[], None]
     restart_backend: Callable[[], None]
+    send: Callable[[str], None]
+    edit: Callable[[int, str], None]
+    fork: Callable[[int, str], None] | None = None
     remove: Callable[[], None] | None = None
+    toggle_link: Callable[[], None] | None = None

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from components.body_editor import body_editor
+from components.guardrail_and_cache import guardrail_and_cache
 from components.model_picker import model_facts
 from components.pane_actions import PaneActions
 from components.parameter_form import parameter_form
@@ -28,7 +30,7 @@ def pane_settings(n: int, pane: Pane, model: Model | None, actions: PaneActions)
     if not popover.open:  # a form that nobody looks at would be two thirds of every run
         return
     with popover:
-        _pane_buttons(n, actions)
+        _pane_buttons(n, pane, actions)
         chosen = next(iter(SECTIONS))
         if len(SECTIONS) > 1:
             key = f"playground_section_{n}"
@@ -60,19 +62,26 @@ def _parameters(n: int, pane: Pane, model: Model | None, actions: PaneActions) -
     )
 
 
-def _pane_buttons(n: int, actions: PaneActions) -> None:
-    buttons: list[tuple[str, str, str, Callable[[], None] | None]] = [
-        ("duplicate", "Duplicate", ":material/content_copy:", actions.duplicate),
-        ("clear", "New chat", ":material/add_comment:", actions.clear),
-        ("remove", "Remove", ":material/close:", actions.remove),
+def _pane_buttons(n: int, pane: Pane, actions: PaneActions) -> None:
+    link = (
+        ("Unlink", ":material/link_off:", "Ask this pane by itself")
+        if pane.linked
+        else ("Link", ":material/link:", "Ask this pane together with the others")
+    )
+    buttons: list[tuple[str, str, str, str, Callable[[], None] | None]] = [
+        ("duplicate", "Duplicate", ":material/content_copy:", "The same pane once more", actions.duplicate),
+        ("clear", "New chat", ":material/add_comment:", "Empty this pane", actions.clear),
+        ("link", *link, actions.toggle_link),
+        ("remove", "Remove", ":material/close:", "Close this pane", actions.remove),
     ]
     with st.container(horizontal=True, gap="xsmall"):
-        for name, label, icon, callback in buttons:
+        for name, label, icon, what, callback in buttons:
             st.button(
                 label,
                 key=f"playground_{name}_{n}",
                 icon=icon,
                 type="tertiary",
+                help=what,
                 disabled=callback is None,
                 on_click=callback,
             )
@@ -80,5 +89,7 @@ def _pane_buttons(n: int, actions: PaneActions) -> None:
 
 SECTIONS: dict[str, Section] = {
     "Parameters": _parameters,
+    "API": body_editor,
+    "Guardrail & cache": guardrail_and_cache,
 }
 """By the label in the popover, in its order."""

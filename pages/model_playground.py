@@ -8,15 +8,19 @@ import streamlit as st
 
 from components.auth import require_user
 from components.chat_pane import chat_pane, open_details
+from components.comparison import comparison
 from components.draft import keep_draft
 from components.pane_actions import PaneActions
 from components.parameter_form import clamp
+from components.playground_link import link_popover, read_link
 from components.problem_card import problem_card
+from components.prompt_library import prompt_library
 from components.reply_hub import reply_hub
 from components.safe_markdown import plain
 from components.sidebar import current_identity
-from services import backend, models, run_store
-from services.conversations import Pane, from_run
+from components.variables_form import current_values, variables_form
+from services import backend, models
+from services.conversations import Pane
 from services.playground import MOST_PANES, Playground, first_panes, untouched
 
 user = require_user()
@@ -24,33 +28,36 @@ identity = current_identity()
 catalogue = models.catalogue(identity)
 
 
-def linked_panes() -> list[Pane] | None:
-    """The pane that `?run=<id>` asks for, once per link; None where there is none."""
-    run_id = st.query_params.get("run")
-    if not run_id or st.session_state.get("playground_linked") == run_id:
-        return None
-    st.session_state.playground_linked = run_id
-    run = run_store.store().get(run_id, user.username)
-    if run is None:
-        st.toast("This link names a run that does not exist, or that is private to someone else.")
-        return None
-    return [from_run(run)]
-
-
-if linked := linked_panes():
-    reply_hub().stop_all()
-    st.session_state.playground = linked
+if link := read_link(user):
+    if link.panes:
+        reply_hub().stop_all()
+        st.session_state.playground = list(link.panes)[:MOST_PANES]
+    if link.prompt:
+        st.session_state.playground_prompt = link.prompt
 if untouched(st.session_state.get("playground") or []):
     st.session_state.playground = first_panes(catalogue)
-playground = Playground(st.session_state.playground, reply_hub(), identity, user.username)
+playground = Playground(
+    st.session_state.playground, reply_hub(), identity, user.username, values=current_values()
+)
 
 
 def send() -> None:
-    """The prompt goes to every pane."""
+    """The prompt goes to every linked pane."""
     text = st.session_state.playground_prompt
     st.session_state.playground_sends = st.session_state.get("playground_sends", 0) + 1
     if text and text.strip():
         playground.send([{"text": text}])
+
+
+def send_to(pane: Pane, text: str) -> None:
+    """A prompt for one pane alone."""
+    if text.strip():
+        playground.send_to(pane, [{"text": text}])
+
+
+def send_filled(text: str) -> None:
+    """A filled template goes to every pane; "" where they all call managed prompts that need no more."""
+    playground.send([{"text": text}] if text.strip() else [])
 
 
 def choose_model(pane: Pane, text: str) -> None:
@@ -75,6 +82,7 @@ def access_in_words(pane: Pane) -> str:
 
 def actions_of(pane: Pane) -> PaneActions:
     """What the buttons of one pane do."""
+    several, has_room = len(playground.panes) > 1, len(playground.panes) < MOST_PANES
     return PaneActions(
         choose_model=lambda model_id: choose_model(pane, model_id),
         change_settings=lambda settings: setattr(pane, "settings", settings),
@@ -84,7 +92,11 @@ def actions_of(pane: Pane) -> PaneActions:
         clear=lambda: playground.clear(pane),
         retry=lambda: playground.retry(pane),
         restart_backend=restart_backend,
-        remove=(lambda: playground.remove(pane)) if len(playground.panes) > 1 else None,
+        send=lambda text: send_to(pane, text),
+        edit=lambda turn, text: playground.edit(pane, turn, text),
+        fork=(lambda turn, text: playground.fork(pane, turn, text)) if has_room else None,
+        remove=(lambda: playground.remove(pane)) if several else None,
+        toggle_link=(lambda: setattr(pane, "linked", not pane.linked)) if several else None,
     )
 
 
@@ -121,12 +133,20 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small", key
         on_click=playground.add,
         args=(playground.panes[-1],),
     )
-    st.button("New chat", key="playground_new_chat", icon=":material/add_comment:", on_click=clear_all)
+    st.button(
+        "New chat",
+        key="playground_new_chat",
+        icon=":material/add_comment:",
+        shortcut="Mod+Alt+N",
+        on_click=clear_all,
+    )
+    link_popover(playground.panes, user)
     st.button(
         "Stop all",
         key="playground_stop_all",
         icon=":material/stop_circle:",
         disabled=not playground.any_live,
+        shortcut="Esc",
         on_click=playground.hub.stop_all,
     )
 catalogue_problems(catalogue)
@@ -144,10 +164,29 @@ for n, (pane, column) in enumerate(zip(playground.panes, st.columns(len(playgrou
             actions_of(pane),
         )
 
+if len(playground.panes) > 1:
+    comparison(
+        [model.name if (model := playground.model_of(pane)) else "?" for pane in playground.panes],
+        [pane.turns[-1].run if pane.turns else None for pane in playground.panes],
+    )
+with st.container(key="playground_prompt_tools"):
+    left, right = st.columns(2)
+    with left:
+        prompt_library(playground, catalogue, user)
+    with right:
+        variables_form(playground, user, on_send=send_filled)
+if not user.can("spend"):
+    placeholder = "Your role can look, but not send prompts"
+elif any(pane.linked for pane in playground.panes):
+    placeholder = (
+        "Ask every pane" if all(pane.linked for pane in playground.panes) else "Ask the linked panes"
+    )
+else:
+    placeholder = "No pane is linked: ask each one below its chat"
 st.chat_input(
-    "Ask every pane" if user.can("spend") else "Your role can look, but not send prompts",
+    placeholder,
     key="playground_prompt",
-    disabled=not user.can("spend"),
+    disabled=not user.can("spend") or not any(pane.linked for pane in playground.panes),
     on_submit=send,
 )
 keep_draft("playground_prompt", user.username, st.session_state.get("playground_sends", 0))

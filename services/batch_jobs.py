@@ -27,6 +27,7 @@ from services.clients import Identity, client
 from services.conversations import RefusedError, converse_call
 from services.problems import Problem, from_answer
 from services.replies import read
+from services.runs import Call
 
 ENDED = frozenset({"Completed", "PartiallyCompleted", "Stopped", "Expired", "Failed"})
 """The states after which a job writes nothing more."""
@@ -115,14 +116,15 @@ def submit(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> Non
         _change(store, batch, job, status="Failed", message="No cell of the column could be sent.")
         return
     bucket, prefix = _place(job)
+    settings = batch.columns[job.column].settings
     body = "".join(json.dumps(record) + "\n" for record in records).encode()
     client("s3", identity).put_object(Bucket=bucket, Key=f"{prefix}{job.token}.jsonl", Body=body)
     answer = client("bedrock", identity).create_model_invocation_job(
         jobName=f"workbench-{job.token}",
         clientRequestToken=job.token,
         roleArn=job.role_arn,
-        modelId=batch.columns[job.column].settings.model_id,
-        modelInvocationType="Converse",
+        modelId=settings.model_id,
+        modelInvocationType=settings.operation,
         inputDataConfig={"s3InputDataConfig": {"s3Uri": f"s3://{bucket}/{prefix}{job.token}.jsonl"}},
         outputDataConfig={"s3OutputDataConfig": {"s3Uri": f"s3://{bucket}/{prefix}{job.token}-output/"}},
     )
@@ -141,7 +143,7 @@ def look(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> str:
     found = client("bedrock", identity).get_model_invocation_job(jobIdentifier=job.job_arn)
     status, message = found["status"], found.get("message", "")
     if status in ENDED:
-        store.receive(batch.id, job.token, _outcomes(_output(job, identity), job.column))
+        store.receive(batch.id, job.token, _outcomes(batch, job, _output(job, identity)))
         _release(store, batch, job)  # what the job did not come to
     _change(store, batch, job, status=status, message=message)
     return str(status)
@@ -168,9 +170,18 @@ def _records(
         except RefusedError as error:
             refused.append(Outcome(Claim(row, job.column), problem=error.problem))
             continue
-        body = {name: value for name, value in call.request.items() if name != "modelId"}
-        records.append({"recordId": f"row{row:08d}", "modelInput": body})
+        records.append({"recordId": f"row{row:08d}", "modelInput": _model_input(call)})
     return records, refused
+
+
+def _model_input(call: Call) -> Any:
+    """The body of the request. How a stream is guarded means nothing to a job."""
+    if "body" in call.request:
+        return call.request["body"]
+    body = {name: value for name, value in call.request.items() if name != "modelId"}
+    if guardrail := body.get("guardrailConfig"):
+        body["guardrailConfig"] = {k: v for k, v in guardrail.items() if k != "streamProcessingMode"}
+    return body
 
 
 def _output(job: Job, identity: Identity) -> Iterable[bytes]:
@@ -184,24 +195,25 @@ def _output(job: Job, identity: Identity) -> Iterable[bytes]:
             yield from s3.get_object(Bucket=bucket, Key=key)["Body"].iter_lines()
 
 
-def _outcomes(lines: Iterable[bytes], column: int) -> list[Outcome]:
+def _outcomes(batch: Batch, job: Job, lines: Iterable[bytes]) -> list[Outcome]:
+    operation = batch.columns[job.column].settings.operation
     outcomes: list[Outcome] = []
     for line in lines:
         if not line.strip():
             continue
         record = json.loads(line)
-        claim = Claim(int(str(record["recordId"]).removeprefix("row")), column)
+        claim = Claim(int(str(record["recordId"]).removeprefix("row")), job.column)
         if error := record.get("error"):
-            outcomes.append(Outcome(claim, problem=_problem(error)))
+            outcomes.append(Outcome(claim, problem=_problem(error, operation)))
         else:
-            reply = read("Converse", record.get("modelOutput") or {})
+            reply = read(operation, record.get("modelOutput") or {})
             outcomes.append(Outcome(claim, received=Received(reply.text, reply.usage)))
     return outcomes
 
 
-def _problem(error: Mapping[str, Any]) -> Problem:
+def _problem(error: Mapping[str, Any], operation: str) -> Problem:
     status = str(error.get("errorCode", ""))
-    return from_answer(status, str(error.get("errorMessage", "")), operation="Converse")
+    return from_answer(status, str(error.get("errorMessage", "")), operation=operation)
 
 
 def _place(job: Job) -> tuple[str, str]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from services import bodies
 from services.capabilities import Capabilities, put_additional
 from services.clients import Identity
+from services.guardrails import GuardrailChoice, guardrail_of, put_guardrail
 from services.models import Model
 from services.problems import Problem
+from services.prompt_caching import CachePoints, cache_points_of, is_point, put_cache_points
+from services.replies import INVOKE_OPERATIONS, content_of
 from services.runs import Call, Run
 from services.runtime import converse_request
 
@@ -20,13 +25,21 @@ JsonDict = dict[str, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """What a pane sends with every prompt. A parameter not in `parameters` is not sent, which is not 0."""
+    """What a pane sends with every prompt. A parameter not in `parameters` is not sent, which is not 0.
+
+    `operation` is "Converse" or "InvokeModel"; whether the call streams is up to the model. `body_json` is
+    InvokeModel's body as somebody edited it, with `bodies.PLACEHOLDER` for the prompt; "": it is generated.
+    """
 
     model_id: str = ""
     system: str = ""
     parameters: Mapping[str, float | str] = field(default_factory=dict)
     stop_sequences: tuple[str, ...] = ()
     additional_json: str = ""
+    operation: str = "Converse"
+    body_json: str = ""
+    guardrail: GuardrailChoice = field(default_factory=GuardrailChoice)
+    cache_points: CachePoints = field(default_factory=CachePoints)
 
 
 @dataclass(frozen=True)
@@ -56,15 +69,24 @@ class Turn:
 
 @dataclass
 class Pane:
-    """One chat beside others: its settings and turns. `key` names its stream; it stays when panes move."""
+    """One chat beside others: its settings and turns. `key` names its stream; it stays when panes move.
+
+    A pane that is not `linked` is asked by itself, not by the prompt that goes to all.
+    """
 
     settings: Settings
     turns: list[Turn] = field(default_factory=list)
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    linked: bool = True
 
     def copy(self) -> Pane:
         """The same settings and turns under a new key, to go another way from here."""
         return Pane(self.settings, [turn for turn in self.turns if turn.run or turn.reply])
+
+
+def with_text(prompt: Sequence[JsonDict], text: str) -> tuple[JsonDict, ...]:
+    """The prompt with other words; its files stay."""
+    return ({"text": text}, *(block for block in prompt if "text" not in block))
 
 
 class RefusedError(Exception):
@@ -76,10 +98,8 @@ class RefusedError(Exception):
 
 
 def reply_content(run: Run) -> list[JsonDict]:
-    """The assistant's content blocks of a run, verbatim; [] where nothing arrived."""
-    message = ((run.response or {}).get("output") or {}).get("message") or {}
-    content = message.get("content") or []
-    return list(content) if isinstance(content, list) else []
+    """The assistant's content blocks of a run, in Converse's shapes; [] where nothing arrived."""
+    return content_of(run.call.operation, run.response or {})
 
 
 def history(turns: Iterable[Turn]) -> list[JsonDict]:
@@ -95,7 +115,7 @@ def history(turns: Iterable[Turn]) -> list[JsonDict]:
         if turn.run and turn.run.state != "done":
             blocks = [block for block in blocks if "text" in block]
         blocks = [block for block in blocks if not ("text" in block and not block["text"].strip())]
-        if blocks:
+        if blocks and turn.prompt:
             messages.append({"role": "user", "content": list(turn.prompt)})
             messages.append({"role": "assistant", "content": blocks})
     return messages
@@ -122,13 +142,71 @@ def converse_call(
 ) -> Call:
     """The call that continues the chat with this prompt. RefusedError where the service would say no."""
     _refuse_what_cannot_work(settings, model, turns)
-    capabilities = model.capabilities
-    parameters = sent_parameters(settings, capabilities)
+    streams = model.capabilities.streaming is not False
+    if settings.operation == "InvokeModel":
+        operation = "InvokeModelWithResponseStream" if streams else "InvokeModel"
+        request = {"modelId": model.model_id, "body": _body(settings, model, turns, prompt)}
+    else:
+        operation = "ConverseStream" if streams else "Converse"
+        request = _converse(settings, model, turns, prompt)
+    put_guardrail(request, operation, settings.guardrail)
+    return Call(
+        service="bedrock-runtime",
+        operation=operation,
+        request=request,
+        model_id=model.model_id,
+        identity=identity,
+        user=user,
+        tags=dict(tags),
+    )
+
+
+def generated_body(
+    settings: Settings, model: Model, turns: Sequence[Turn], prompt: Sequence[JsonDict]
+) -> JsonDict:
+    """InvokeModel's body for this prompt, from the settings and the turns. RefusedError where it has none."""
+    fmt = bodies.format_of(model)
+    if fmt is None:
+        raise RefusedError(
+            _bad_body("The body format of this model is not known.", "Write the body yourself")
+        )
+    request = _converse(settings, model, turns, prompt)
+    inference = dict(request.get("inferenceConfig") or {})
+    ask = bodies.Ask(
+        messages=request["messages"],
+        system=request.get("system") or (),
+        stop_sequences=tuple(inference.pop("stopSequences", ())),
+        parameters=inference,
+        additional=request.get("additionalModelRequestFields") or {},
+        capabilities=model.capabilities,
+    )
+    try:
+        return bodies.build(fmt, ask)
+    except bodies.BodyError as error:
+        raise RefusedError(_bad_body(str(error), "Ask through Converse, or start a new chat")) from error
+
+
+def _body(settings: Settings, model: Model, turns: Sequence[Turn], prompt: Sequence[JsonDict]) -> JsonDict:
+    if not settings.body_json.strip():
+        return generated_body(settings, model, turns, prompt)
+    if files := [name for block in prompt for name in block if name != "text"]:
+        cause = f"An edited body takes the prompt's words alone, and it has an attachment ({files[0]})."
+        raise RefusedError(_bad_body(cause, "Take the files out, or reset the body to the generated one"))
+    try:
+        return bodies.edited(settings.body_json, Turn(prompt=tuple(prompt)).prompt_text)
+    except bodies.BodyError as error:
+        raise RefusedError(_bad_body(str(error), "Correct the body")) from error
+
+
+def _converse(
+    settings: Settings, model: Model, turns: Sequence[Turn], prompt: Sequence[JsonDict]
+) -> JsonDict:
+    """The request of Converse; InvokeModel's generated bodies are written from it."""
     additional = _additional(settings.additional_json)
     inference: dict[str, Any] = {
         name: value
-        for name, value in parameters.items()
-        if not put_additional(additional, capabilities, name, value)
+        for name, value in sent_parameters(settings, model.capabilities).items()
+        if not put_additional(additional, model.capabilities, name, value)
     }
     if settings.stop_sequences:
         inference["stopSequences"] = list(settings.stop_sequences)
@@ -139,20 +217,18 @@ def converse_call(
         inference_config=inference,
         additional=additional or None,
     )
-    return Call(
-        service="bedrock-runtime",
-        operation="Converse" if capabilities.streaming is False else "ConverseStream",
-        request=request,
-        model_id=model.model_id,
-        identity=identity,
-        user=user,
-        tags=dict(tags),
-    )
+    put_cache_points(request, settings.cache_points, model.capabilities)
+    return request
 
 
 def from_run(run: Run) -> Pane:
-    """A pane that stands where a Converse run ended: same model, parameters, system prompt and messages."""
+    """A pane that stands where a run ended: same model, parameters, system prompt and messages.
+
+    Of InvokeModel's body only the last prompt is told apart; the rest of it comes back as an edited body.
+    """
     request = run.call.request
+    if run.call.operation in INVOKE_OPERATIONS:
+        return _from_invoke_run(run)
     inference = dict(request.get("inferenceConfig") or {})
     stops = tuple(inference.pop("stopSequences", ()))
     additional = request.get("additionalModelRequestFields")
@@ -162,17 +238,36 @@ def from_run(run: Run) -> Pane:
         parameters=inference,
         stop_sequences=stops,
         additional_json=json.dumps(additional, indent=2) if additional else "",
+        guardrail=guardrail_of(request),
+        cache_points=cache_points_of(request),
     )
     turns: list[Turn] = []
     for message in request.get("messages") or []:
-        content = tuple(message.get("content") or ())
+        content = tuple(block for block in message.get("content") or () if not is_point(block))
         if message.get("role") == "user":
             turns.append(Turn(prompt=content))
         elif turns:
             turns[-1] = replace(turns[-1], reply=content)
-    if turns:
-        turns[-1] = replace(turns[-1], run=run)
+    if not turns:  # a managed prompt, sent without a message beside it
+        turns.append(Turn(prompt=()))
+    turns[-1] = replace(turns[-1], run=run)
     return Pane(settings, turns)
+
+
+def _from_invoke_run(run: Run) -> Pane:
+    request = run.call.request
+    guardrail = guardrail_of(request)
+    body = request.get("body")
+    if isinstance(body, bytes):
+        with suppress(ValueError):
+            body = json.loads(body)
+    if isinstance(body, dict) and guardrail.stream_mode:
+        body = {name: value for name, value in body.items() if name != bodies.GUARDRAIL_CONFIG}
+    text, prompt = bodies.template_of(body)
+    settings = Settings(
+        model_id=run.call.model_id, operation="InvokeModel", body_json=text, guardrail=guardrail
+    )
+    return Pane(settings, [Turn(prompt=({"text": prompt},) if prompt.strip() else (), run=run)])
 
 
 def _refuse_what_cannot_work(settings: Settings, model: Model, turns: Sequence[Turn]) -> None:
@@ -232,5 +327,15 @@ def _bad_additional(cause: str) -> Problem:
         title="The additional request fields cannot be sent",
         cause=cause,
         fix='Write one JSON object, for example {"top_k": 50}, or clear the field.',
+        action="edit_parameters",
+    )
+
+
+def _bad_body(cause: str, fix: str) -> Problem:
+    return Problem(
+        code="InvalidBody",
+        title="The body cannot be sent",
+        cause=cause,
+        fix=f"{fix} in this pane's settings, under API.",
         action="edit_parameters",
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services import models
 from services.clients import Identity
-from services.conversations import Pane, RefusedError, Settings, Turn, converse_call
+from services.conversations import Pane, RefusedError, Settings, Turn, converse_call, with_text
 from services.models import Catalogue, Model
 from services.problems import Problem
+from services.prompt_exchange import call_by_arn, with_values
 from services.streaming import ReplyStream, StreamHub
 
 MOST_PANES = 6
@@ -18,12 +19,16 @@ MOST_PANES = 6
 
 @dataclass(frozen=True)
 class Playground:
-    """The panes of one browser session, with the hub that streams their replies and who is asking."""
+    """The panes of one browser session, with the hub that streams their replies and who is asking.
+
+    `values` are those of the variables in system prompts and managed prompts.
+    """
 
     panes: list[Pane]
     hub: StreamHub
     identity: Identity
     username: str
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def model_of(self, pane: Pane) -> Model | None:
         """The pane's model as the catalogue knows it now, or as far as its ID alone tells."""
@@ -53,11 +58,36 @@ class Playground:
                 pane.turns[-1] = replace(last, run=stream.run())
 
     def send(self, prompt: Sequence[dict[str, Any]]) -> None:
-        """One prompt to every pane. A pane that still streams is stopped first, and keeps what it has."""
-        self.hub.stop_all()
+        """One prompt to every linked pane; see `send_to`."""
+        linked = [pane for pane in self.panes if pane.linked]
+        for pane in linked:
+            self._stop(pane)
         self.settle()
-        for pane in self.panes:
+        for pane in linked:
             self._ask(pane, prompt)
+
+    def send_to(self, pane: Pane, prompt: Sequence[dict[str, Any]]) -> None:
+        """A prompt to one pane. If it still streams it is stopped first, and keeps what it has."""
+        self._stop(pane)
+        self.settle()
+        self._ask(pane, prompt)
+
+    def edit(self, pane: Pane, turn: int, text: str) -> None:
+        """Ask again from an earlier turn, with other words; what came after it leaves the pane.
+
+        Its runs stay in the history.
+        """
+        prompt = with_text(pane.turns[turn].prompt, text)
+        self._stop(pane)
+        self.settle()
+        del pane.turns[turn:]
+        self._ask(pane, prompt)
+
+    def fork(self, pane: Pane, turn: int, text: str) -> None:
+        """Ask with other words from an earlier turn, in a new pane beside this one."""
+        branch = Pane(pane.settings, pane.turns[:turn], linked=pane.linked)
+        self.panes.insert(self.panes.index(pane) + 1, branch)
+        self._ask(branch, with_text(pane.turns[turn].prompt, text))
 
     def retry(self, pane: Pane) -> None:
         """The pane's last prompt once more, in the place of its last turn."""
@@ -73,6 +103,8 @@ class Playground:
         """Close a pane and stop its reply."""
         self._drop_stream(pane)
         self.panes.remove(pane)
+        if len(self.panes) == 1:
+            self.panes[0].linked = True
 
     def clear(self, pane: Pane) -> None:
         """A new chat in this pane, with the same model and settings."""
@@ -80,9 +112,14 @@ class Playground:
         pane.turns.clear()
 
     def copy_settings(self, source: Pane) -> None:
-        """System prompt and parameters of one pane for all panes; each keeps its model."""
+        """System prompt and parameters of one pane for all panes; each keeps its model and edited body."""
         for pane in self.panes:
-            pane.settings = replace(source.settings, model_id=pane.settings.model_id)
+            own = pane.settings
+            pane.settings = replace(source.settings, model_id=own.model_id, body_json=own.body_json)
+
+    def _stop(self, pane: Pane) -> None:
+        if stream := self.hub.streams.get(pane.key):
+            stream.stop()
 
     def _drop_stream(self, pane: Pane) -> None:
         if stream := self.hub.streams.pop(pane.key, None):
@@ -95,7 +132,7 @@ class Playground:
             if model is None:
                 raise RefusedError(_no_model(pane.settings.model_id))
             call = converse_call(
-                pane.settings,
+                with_values(pane.settings, self.values),
                 model,
                 pane.turns,
                 prompt,
@@ -103,7 +140,8 @@ class Playground:
                 user=self.username,
                 tags={"page": "model_playground", "pane": pane.key},
             )
-            self.hub.start(pane.key, replace(call, attempt=attempt))
+            request = call_by_arn(dict(call.request), self.identity, self.values)
+            self.hub.start(pane.key, replace(call, request=request, attempt=attempt))
         except RefusedError as refused:
             turn = replace(turn, problem=refused.problem)
         pane.turns.append(turn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -307,3 +308,125 @@ def test_a_link_to_a_run_that_is_not_there_is_told(page: AppTest) -> None:
     other.run()
     assert not other.exception
     assert "does not exist" in other.toast[0].value
+
+
+def click(page: AppTest, key: str) -> None:
+    page.button(key=key).click().run()
+    assert not page.exception
+
+
+def words_sent(wire: Wire) -> list[tuple[str, list[str]]]:
+    """Each call so far: its model, and what the user said in it."""
+    return [
+        (call.model_id, [m["content"][0]["text"] for m in call.request["messages"] if m["role"] == "user"])
+        for call in wire.calls
+    ]
+
+
+def test_an_unlinked_pane_is_asked_by_itself(page: AppTest, wire: Wire) -> None:
+    open_settings(page, 1)
+    click(page, "playground_link_1")
+    ask(page, "For the linked one")
+    assert words_sent(wire) == [("alpha.one-v1:0", ["For the linked one"])]
+    page.chat_input(key="playground_prompt_1").set_value("For you alone").run()
+    assert words_sent(wire)[1:] == [("beta.two-v1:0", ["For you alone"])]
+    click(page, "playground_link_1")
+    ask(page, "All")
+    assert sorted(words_sent(wire)[2:]) == [
+        ("alpha.one-v1:0", ["For the linked one", "All"]),
+        ("beta.two-v1:0", ["For you alone", "All"]),
+    ]
+
+
+def test_the_last_pane_is_linked_again_when_the_others_are_closed(page: AppTest, wire: Wire) -> None:
+    """Otherwise nothing could be asked any more."""
+    open_settings(page, 1)
+    click(page, "playground_link_1")
+    open_settings(page, 0)
+    click(page, "playground_remove_0")
+    ask(page, "Hi")
+    assert words_sent(wire) == [("beta.two-v1:0", ["Hi"])]
+
+
+def test_an_edited_prompt_is_asked_from_where_it_stood(page: AppTest, wire: Wire) -> None:
+    for text in ("First", "Second"):
+        ask(page, text)
+    calls = len(wire.calls)
+    click(page, "playground_edit_turn_0_0")
+    assert page.text_area(key="playground_edit_0").value == "First"
+    page.text_area(key="playground_edit_0").set_value("Better").run()
+    click(page, "playground_edit_send_0")
+    assert words_sent(wire)[calls:] == [("alpha.one-v1:0", ["Better"])]
+    assert len(page.session_state["playground"][0].turns) == 1
+    assert len(page.session_state["playground"][1].turns) == 2, "the other pane keeps its conversation"
+
+
+def test_a_fork_leaves_the_conversation_and_goes_on_in_a_new_pane(page: AppTest, wire: Wire) -> None:
+    for text in ("First", "Second"):
+        ask(page, text)
+    calls = len(wire.calls)
+    click(page, "playground_edit_turn_0")
+    page.text_area(key="playground_edit_0").set_value("Another second").run()
+    click(page, "playground_edit_fork_0")
+    assert words_sent(wire)[calls:] == [("alpha.one-v1:0", ["First", "Another second"])]
+    turns = [[turn.prompt_text for turn in pane.turns] for pane in page.session_state["playground"]]
+    assert turns == [["First", "Second"], ["First", "Another second"], ["First", "Second"]]
+
+
+def test_a_cancelled_edit_changes_nothing(page: AppTest, wire: Wire) -> None:
+    ask(page, "First")
+    click(page, "playground_edit_turn_0")
+    page.text_area(key="playground_edit_0").set_value("  ").run()
+    assert page.button(key="playground_edit_send_0").disabled
+    click(page, "playground_edit_cancel_0")
+    assert len(wire.calls) == 2
+    assert "First" in shown(page)
+
+
+def test_the_row_under_the_panes_names_the_winners(page: AppTest, wire: Wire) -> None:
+    wire.answers["beta.two-v1:0"] = lambda call: iter(reply_events("A ", "much ", "longer ", "reply"))
+    ask(page, "Hi")
+    row = next(element.value for element in page.markdown if "Longest" in element.value)
+    assert "2 · beta\\.two" in row
+    assert "4 tokens" in row
+    click(page, "playground_timings")
+    table = page.dataframe[0].value
+    assert list(table["tokens_out"]) == [2, 4]
+
+
+def test_a_link_opens_all_the_panes_with_their_conversations(page: AppTest, wire: Wire) -> None:
+    ask(page, "A set to find again")
+    page.session_state["playground_link"] = True
+    page.run()
+    address = next(element.value for element in page.code if "run=" in element.value)
+    run_ids = re.findall(r"run=([0-9a-f]+)", address)
+    other = AppTest.from_file("../../Home.py", default_timeout=30)
+    other.query_params["run"] = run_ids
+    other.switch_page("pages/model_playground.py")
+    other.run()
+    assert not other.exception
+    assert [pane.settings.model_id for pane in other.session_state["playground"]] == [
+        "alpha.one-v1:0",
+        "beta.two-v1:0",
+    ]
+    assert "Hello from **beta.two-v1:0**" in shown(other)
+
+
+def test_a_link_brings_models_and_the_words_of_a_prompt(page: AppTest, wire: Wire) -> None:
+    other = AppTest.from_file("../../Home.py", default_timeout=30)
+    other.query_params["model"] = ["gamma.three-v1:0"]
+    other.query_params["prompt"] = "Prepared words"
+    other.switch_page("pages/model_playground.py")
+    other.run()
+    assert not other.exception
+    assert [pane.settings.model_id for pane in other.session_state["playground"]] == ["gamma.three-v1:0"]
+    assert wire.calls == [], "a link must not spend"
+
+
+def test_a_run_is_shared_from_the_link(page: AppTest, wire: Wire) -> None:
+    ask(page, "To be shared")
+    page.session_state["playground_link"] = True
+    page.run()
+    page.toggle(key="playground_link_shared").set_value(True).run()
+    found = run_store.store().list("someone else", text="To be shared")
+    assert len(found) == 2
