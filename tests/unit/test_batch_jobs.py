@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from services.batch_store import BatchStore
 from services.batch_values import Batch, Column, new_runner
 from services.clients import Identity
 from services.conversations import Settings
+from services.guardrails import GuardrailChoice
 from services.model_values import Model
 from services.run_store import RunStore
 
@@ -141,6 +143,18 @@ def test_records_are_converse_requests_without_the_model(
             "system": [{"text": "Be brief"}],
         },
     }
+
+
+def test_a_guardrail_goes_along_without_what_only_streams_have(
+    store: BatchStore, batch: Batch, aws: dict[str, Stubber]
+) -> None:
+    guarded = Settings(model_id="a.one", guardrail=GuardrailChoice("g-1", "2", stream_mode="async"))
+    job = prepare(store, batch, 0, FOLDER, ROLE)
+    assert job
+    records, _ = batch_jobs._records(store, replace(batch, columns=(Column("A", guarded),)), job, AWS)
+    sent = records[0]["modelInput"]["guardrailConfig"]
+    assert (sent["guardrailIdentifier"], sent["guardrailVersion"]) == ("g-1", "2")
+    assert "streamProcessingMode" not in sent
 
 
 def test_results_are_joined_and_what_the_job_did_not_come_to_waits_again(

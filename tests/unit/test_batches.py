@@ -33,7 +33,9 @@ from services.batch_store import BatchStore
 from services.batch_values import Batch, Claim, Column, Outcome
 from services.clients import Identity
 from services.conversations import Settings
+from services.guardrails import GuardrailChoice
 from services.model_values import Model
+from services.prompt_caching import CachePoints
 from services.run_store import RunStore
 from services.runs import Call
 from services.runtime import Opened
@@ -159,7 +161,15 @@ def test_every_cell_runs_once_and_is_a_run_of_the_history(store: BatchStore, bed
 def test_the_settings_come_back_as_they_went_in(store: BatchStore) -> None:
     """A maxTokens of 100.0 would be refused before it is sent."""
     parameters: dict[str, float | str] = {"maxTokens": 100, "temperature": 0.0, "reasoningEffort": "low"}
-    settings = Settings(model_id="a.one", parameters=parameters, stop_sequences=("x", "ü"))
+    settings = Settings(
+        model_id="a.one",
+        parameters=parameters,
+        stop_sequences=("x", "ü"),
+        operation="InvokeModel",
+        body_json='{"prompt": "{{prompt}}"}',
+        guardrail=GuardrailChoice("g-1", "2", stream_mode="async"),
+        cache_points=CachePoints(system=True, ttl="1h"),
+    )
     batch = make(store, columns=[Column("A", settings)])
     assert batch.columns == (Column("A", settings),)
     assert [type(value) for value in batch.columns[0].settings.parameters.values()] == [int, float, str]
