@@ -15,12 +15,13 @@ from components.navigation import MODEL_PLAYGROUND
 from components.recent_runs import UNREADABLE, unreadable_history
 from components.run_details import run_details
 from services import run_files, run_store
+from services.replies import CONVERSE_OPERATIONS, INVOKE_OPERATIONS
 from services.run_store import RunSummary
 from services.runs import RunState, to_json
 from services.users import User
 
 PAGE_RUNS = 50
-_CHATS = ("Converse", "ConverseStream")
+_CHATS = CONVERSE_OPERATIONS + INVOKE_OPERATIONS
 _SCOPES = {"own": "Mine", "shared": "Shared by others"}
 
 

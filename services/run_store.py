@@ -79,14 +79,14 @@ class RunStore:
         try:
             self._save(run)
         except Exception as error:  # noqa: BLE001 (the reply is on screen; a history that fails must not take it away)
-            reason = _reason(error)
+            why = reason(error)
             if not self._failing:
-                log.error("Runs cannot be stored: %s", reason)
+                log.error("Runs cannot be stored: %s", why)
             self._failing = True
             return Problem(
                 code="RunNotStored",
                 title="This reply is not in the history",
-                cause=reason,
+                cause=why,
                 fix="Export what you want to keep. Check WORKBENCH_DATABASE_URL, its disk and its rights.",
             )
         self._failing = False
@@ -187,6 +187,11 @@ class RunStore:
                 self._connected.dispose()
 
     @property
+    def engine(self) -> sa.Engine:
+        """The database, for what is stored beside the runs. Raises StoreError, SQLAlchemyError, OSError."""
+        return self._engine
+
+    @property
     def _engine(self) -> sa.Engine:
         with self._lock:
             if self._connected is None:
@@ -194,17 +199,8 @@ class RunStore:
             return self._connected
 
     def _save(self, run: Run) -> None:
-        document, binaries = _document(run)
-        row = _row(run)
-        prompt, reply = replies.prompt_of(run.call), _reply_text(run)
-        text = _searchable(f"{prompt[:SEARCHED_CHARS]}\n{reply[:SEARCHED_CHARS]}")
         with self._engine.begin() as connection:
-            _delete(connection, run.id, run.call.user)
-            connection.execute(sa.insert(tables.runs).values(row))
-            connection.execute(sa.insert(tables.texts).values(run_id=run.id, text=text))
-            connection.execute(sa.insert(tables.documents).values(run_id=run.id, document=document))
-            for sha256, data in binaries.items():
-                _add_binary(connection, run.id, sha256, data)
+            write(connection, run)
 
 
 @cache
@@ -218,6 +214,20 @@ def store() -> RunStore:
 def keep(run: Run) -> Problem | None:
     """`store().save(run)`."""
     return store().save(run)
+
+
+def write(connection: sa.Connection, run: Run) -> None:
+    """Store a run, or replace it, as a part of the connection's transaction."""
+    document, binaries = _document(run)
+    row = _row(run)
+    prompt, reply = replies.prompt_of(run.call), _reply_text(run)
+    text = _searchable(f"{prompt[:SEARCHED_CHARS]}\n{reply[:SEARCHED_CHARS]}")
+    _delete(connection, run.id, run.call.user)
+    connection.execute(sa.insert(tables.runs).values(row))
+    connection.execute(sa.insert(tables.texts).values(run_id=run.id, text=text))
+    connection.execute(sa.insert(tables.documents).values(run_id=run.id, document=document))
+    for sha256, data in binaries.items():
+        _add_binary(connection, run.id, sha256, data)
 
 
 def _visible_to(user: str) -> sa.ColumnElement[bool]:
@@ -292,20 +302,20 @@ def _row(run: Run) -> dict[str, Any]:
         "started_at": run.started_at.timestamp(),
         "kind": call.kind,
         "operation": call.operation,
-        "model_id": _storable(call.model_id),
+        "model_id": storable(call.model_id),
         "parent_id": call.parent_id,
         "backend": identity.backend,
         "profile": identity.profile,
         "region": identity.region,
         "state": run.state,
-        "problem": _storable(run.problem.title) if run.problem else None,
+        "problem": storable(run.problem.title) if run.problem else None,
         "usage": json.dumps(asdict(run.usage)) if run.usage else None,
         "ttft_ms": run.ttft_ms,
         "latency_ms": run.latency_ms,
         "cost_usd": run.cost_usd,
         "tags": json.dumps(dict(call.tags)),
-        "prompt": _storable(replies.prompt_of(call)[:EXCERPT_CHARS]),
-        "reply": _storable(_reply_text(run)[:EXCERPT_CHARS]),
+        "prompt": storable(replies.prompt_of(call)[:EXCERPT_CHARS]),
+        "reply": storable(_reply_text(run)[:EXCERPT_CHARS]),
     }
 
 
@@ -323,15 +333,15 @@ def _reply_text(run: Run) -> str:
 
 
 def _searchable(text: str) -> str:
-    return _storable(text).casefold()
+    return storable(text).casefold()
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Without what a database's text cannot hold: NUL (Postgres) and half surrogate pairs."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Why, in one line, without the statement: the driver's own words where there are some."""
     words = str(getattr(error, "orig", None) or error).strip().splitlines()
     return f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
