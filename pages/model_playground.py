@@ -7,6 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from components.auth import require_user
+from components.batch_view import batch_view
 from components.chat_pane import chat_pane, open_details
 from components.comparison import comparison
 from components.draft import keep_draft
@@ -133,9 +134,35 @@ def catalogue_problems(catalogue: models.Catalogue) -> None:
             problem_card(problem, key=f"catalogue_{index}", actions={"restart_backend": restart_backend})
 
 
-playground.settle()
-with st.container(horizontal=True, vertical_alignment="center", gap="small", key="playground_toolbar"):
-    st.markdown("### Model playground", width="stretch", anchors=False)
+def change_mode() -> None:
+    """Chat or Batch, also after a change of page. A batch stays open in its link alone."""
+    st.session_state.playground_mode_kept = st.session_state.playground_mode
+    if st.session_state.playground_mode == "Chat":
+        st.query_params.pop("batch", None)
+
+
+def toolbar() -> bool:
+    """Draw the title, the switch and, in a chat, what concerns all panes; says whether this is a chat."""
+    if "batch" in st.query_params:
+        st.session_state.playground_mode_kept = "Batch"
+    mode = st.session_state.playground_mode = st.session_state.get("playground_mode_kept", "Chat")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="playground_toolbar"):
+        st.markdown("### Model playground", width="stretch", anchors=False)
+        st.segmented_control(
+            "Mode",
+            ["Chat", "Batch"],
+            key="playground_mode",
+            label_visibility="collapsed",
+            required=True,
+            on_change=change_mode,
+        )
+        if mode == "Chat":
+            chat_buttons()
+    return mode == "Chat"
+
+
+def chat_buttons() -> None:
+    """The buttons for all panes."""
     st.button(
         "Add pane",
         key="playground_add_pane",
@@ -160,48 +187,58 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small", key
         shortcut="Esc",
         on_click=playground.hub.stop_all,
     )
+
+
+def chat() -> None:
+    """The panes, what compares them, and everything about the next prompt."""
+    panes = playground.panes
+    for n, (pane, column) in enumerate(zip(panes, st.columns(len(panes)), strict=True)):
+        with column:
+            chat_pane(
+                n,
+                pane,
+                playground.model_of(pane),
+                catalogue,
+                playground.live_reply(pane),
+                actions_of(pane),
+            )
+    if len(panes) > 1:
+        comparison(
+            [model.name if (model := playground.model_of(pane)) else "?" for pane in panes],
+            [pane.turns[-1].run if pane.turns else None for pane in panes],
+        )
+    with st.container(key="playground_prompt_tools"):
+        left, right = st.columns(2)
+        with left:
+            prompt_library(playground, catalogue, user)
+        with right:
+            variables_form(playground, user, on_send=send_filled)
+    linked = [pane for pane in panes if pane.linked]
+    may_send = user.can("spend") and bool(linked)
+    preflight_bar(playground, send_draft, access_in_words, may_send=may_send)
+    if not user.can("spend"):
+        placeholder = "Your role can look, but not send prompts"
+    elif linked:
+        placeholder = "Ask every pane" if len(linked) == len(panes) else "Ask the linked panes"
+    else:
+        placeholder = "No pane is linked: ask each one below its chat"
+    st.chat_input(
+        placeholder,
+        key="playground_prompt",
+        accept_file="multiple",  # of any type: at a name that it does not like Streamlit raises an exception
+        disabled=not may_send,
+        on_submit=send,
+    )
+    keep_draft("playground_prompt", user.username, st.session_state.get("playground_sends", 0))
+    open_details()
+
+
+playground.settle()
+is_chat = toolbar()
 catalogue_problems(catalogue)
 if playground.hub.store_problem:
     problem_card(playground.hub.store_problem, key="store")
-
-for n, (pane, column) in enumerate(zip(playground.panes, st.columns(len(playground.panes)), strict=True)):
-    with column:
-        chat_pane(
-            n,
-            pane,
-            playground.model_of(pane),
-            catalogue,
-            playground.live_reply(pane),
-            actions_of(pane),
-        )
-
-if len(playground.panes) > 1:
-    comparison(
-        [model.name if (model := playground.model_of(pane)) else "?" for pane in playground.panes],
-        [pane.turns[-1].run if pane.turns else None for pane in playground.panes],
-    )
-with st.container(key="playground_prompt_tools"):
-    left, right = st.columns(2)
-    with left:
-        prompt_library(playground, catalogue, user)
-    with right:
-        variables_form(playground, user, on_send=send_filled)
-any_linked = any(pane.linked for pane in playground.panes)
-preflight_bar(playground, send_draft, access_in_words, may_send=user.can("spend") and any_linked)
-if not user.can("spend"):
-    placeholder = "Your role can look, but not send prompts"
-elif any_linked:
-    placeholder = (
-        "Ask every pane" if all(pane.linked for pane in playground.panes) else "Ask the linked panes"
-    )
+if is_chat:
+    chat()
 else:
-    placeholder = "No pane is linked: ask each one below its chat"
-st.chat_input(
-    placeholder,
-    key="playground_prompt",
-    accept_file="multiple",  # of any type: Streamlit answers a name that it does not like with an exception
-    disabled=not user.can("spend") or not any_linked,
-    on_submit=send,
-)
-keep_draft("playground_prompt", user.username, st.session_state.get("playground_sends", 0))
-open_details()
+    batch_view(user, identity, playground.panes)

@@ -430,3 +430,22 @@ def test_a_run_is_shared_from_the_link(page: AppTest, wire: Wire) -> None:
     page.toggle(key="playground_link_shared").set_value(True).run()
     found = run_store.store().list("someone else", text="To be shared")
     assert len(found) == 2
+
+
+def test_the_switch_shows_the_batches_and_the_chat_is_still_there(page: AppTest, wire: Wire) -> None:
+    ask(page, "Hi")
+    page.segmented_control(key="playground_mode").set_value("Batch").run()
+    assert not page.exception
+    assert "playground_add_pane" not in {button.key for button in page.button}
+    page.segmented_control(key="playground_mode").set_value("Chat").run()
+    assert not page.exception
+    assert "Hello from **alpha.one-v1:0**" in shown(page)
+
+
+def test_a_link_to_a_batch_opens_the_batches(page: AppTest, wire: Wire) -> None:
+    other = AppTest.from_file("../../Home.py", default_timeout=30)
+    other.query_params["batch"] = "0" * 32
+    other.switch_page("pages/model_playground.py")
+    other.run()
+    assert not other.exception
+    assert other.segmented_control(key="playground_mode").value == "Batch"
