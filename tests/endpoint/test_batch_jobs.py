@@ -203,6 +203,19 @@ def test_a_job_is_stopped_in_the_middle_and_keeps_what_it_has(bedrock: Any, s3: 
     assert refusal(bedrock.stop_model_invocation_job, jobIdentifier=arn)[0] == "ConflictException"
 
 
+def test_a_call_from_outside_does_not_wait_for_a_job(bedrock: Any, s3: Any, endpoint: Endpoint) -> None:
+    arn = start(bedrock, s3, jsonl(*[claude("Tell me a long story.", max_tokens=2000)] * 20))
+    wait(bedrock, arn, {"InProgress"})
+    endpoint.client("bedrock-runtime").converse(
+        modelId=MODEL,
+        messages=[{"role": "user", "content": [{"text": "Hi"}]}],
+        inferenceConfig={"maxTokens": 2},
+    )
+    assert bedrock.get_model_invocation_job(jobIdentifier=arn)["status"] == "InProgress"
+    bedrock.stop_model_invocation_job(jobIdentifier=arn)
+    wait(bedrock, arn)
+
+
 def test_lists_are_filtered_sorted_and_paged(bedrock: Any, s3: Any) -> None:
     mark = f"list-{uuid4().hex[:8]}"
     began = datetime.now(UTC)

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from localbedrock.context import Context, Inference
+from localbedrock.control import prompts
 from localbedrock.embeddings import Embedder
 from localbedrock.errors import AwsError, model_stream_error
 from localbedrock.runtime import HANDLERS
@@ -142,3 +143,30 @@ def test_counting_tokens_is_no_inference(context: MakeContext) -> None:
     params = {"modelId": LOCAL, "input": {"converse": {"messages": CONVERSE["messages"]}}}
     assert _call("CountTokens", context(ScriptedEngine(), reports), params) == {"inputTokens": 4}
     assert reports == []
+
+
+@pytest.mark.parametrize("operation", ["Converse", "ConverseStream"])
+def test_a_managed_prompt_is_reported_as_its_model_with_what_was_sent(
+    context: MakeContext, operation: str
+) -> None:
+    reports: list[Inference] = []
+    ctx = context(ScriptedEngine(), reports)
+    template = {"text": "Hi {{x}}", "inputVariables": [{"name": "x"}]}
+    variant = {
+        "name": "v",
+        "templateType": "TEXT",
+        "templateConfiguration": {"text": template},
+        "modelId": LOCAL,
+    }
+    arn = prompts.create_prompt(ctx, {"name": f"for-{operation}", "variants": [variant]})["arn"]
+    params: dict[str, Any] = {"modelId": arn, "promptVariables": {"x": {"text": "you"}}}
+    output = _call(operation, ctx, params)
+    if operation in STREAMS:
+        list(output[STREAMS[operation]])
+    (report,) = reports
+    assert report.model_id == LOCAL
+    assert report.request == {"messages": [{"role": "user", "content": [{"text": "Hi you"}]}]}
+    params = {"modelId": arn}
+    with pytest.raises(AwsError, match="x"):
+        _call(operation, ctx, params)
+    assert params["modelId"] == LOCAL, "the failure would be counted for the prompt"
