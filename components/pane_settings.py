@@ -9,6 +9,7 @@ import streamlit as st
 from components.model_picker import model_facts
 from components.pane_actions import PaneActions
 from components.parameter_form import parameter_form
+from components.tool_form import tool_form
 from services.capabilities import Capabilities
 from services.conversations import Pane
 from services.models import Model
@@ -87,5 +88,6 @@ def _pane_buttons(n: int, pane: Pane, actions: PaneActions) -> None:
 
 SECTIONS: dict[str, Section] = {
     "Parameters": _parameters,
+    "Tools": tool_form,
 }
 """By the label in the popover, in its order."""

@@ -84,10 +84,13 @@ def actions_of(pane: Pane) -> PaneActions:
         retry=lambda: playground.retry(pane),
         restart_backend=restart_backend,
         send=lambda text: send_to(pane, text),
+        send_again=lambda turn: playground.send_again(pane, turn),
+        stop=lambda: playground.stop(pane),
         edit=lambda turn, text: playground.edit(pane, turn, text),
         fork=(lambda turn, text: playground.fork(pane, turn, text)) if has_room else None,
         remove=(lambda: playground.remove(pane)) if several else None,
         toggle_link=(lambda: setattr(pane, "linked", not pane.linked)) if several else None,
+        answer=(lambda results: playground.answer(pane, results)) if user.can("spend") else None,
     )
 
 
@@ -114,6 +117,8 @@ def catalogue_problems(catalogue: models.Catalogue) -> None:
 
 
 playground.settle()
+if user.can("spend"):
+    playground.answer_from_mocks()
 with st.container(horizontal=True, vertical_alignment="center", gap="small", key="playground_toolbar"):
     st.markdown("### Model playground", width="stretch", anchors=False)
     st.button(
@@ -138,7 +143,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small", key
         icon=":material/stop_circle:",
         disabled=not playground.any_live,
         shortcut="Esc",
-        on_click=playground.hub.stop_all,
+        on_click=playground.stop_all,
     )
 catalogue_problems(catalogue)
 if playground.hub.store_problem:

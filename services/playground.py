@@ -8,10 +8,20 @@ from typing import Any
 
 from services import models
 from services.clients import Identity
-from services.conversations import Pane, RefusedError, Settings, Turn, converse_call, with_text
+from services.conversations import (
+    Pane,
+    RefusedError,
+    Settings,
+    Turn,
+    converse_call,
+    tool_steps,
+    waiting_calls,
+    with_text,
+)
 from services.models import Catalogue, Model
 from services.problems import Problem
 from services.streaming import ReplyStream, StreamHub
+from services.tools import MOST_STEPS, ToolResult, mocked_results, result_blocks
 
 MOST_PANES = 6
 
@@ -67,6 +77,39 @@ class Playground:
         self.settle()
         self._ask(pane, prompt)
 
+    def answer(self, pane: Pane, results: Sequence[ToolResult]) -> None:
+        """The results of the tool calls that the pane's model waits for."""
+        self._ask(pane, result_blocks(results))
+
+    def answer_from_mocks(self) -> None:
+        """Answer the calls that have just arrived, in panes that do so by themselves, where all have mocks.
+
+        Not in a pane that was stopped or opened from a run, and at most `MOST_STEPS` times in a row.
+        """
+        for pane in self.panes:
+            if not pane.settings.answer_from_mocks or pane.halted or not pane.turns:
+                continue
+            run, stream = pane.turns[-1].run, self.hub.streams.get(pane.key)
+            if not (run and stream and run.id == stream.id and tool_steps(pane.turns) < MOST_STEPS):
+                continue
+            if results := mocked_results(waiting_calls(pane.turns), pane.settings.tool_mocks):
+                self.answer(pane, results)
+
+    def send_again(self, pane: Pane, turn: int) -> None:
+        """A prompt that was refused while the pane waited for tool results, now at the end."""
+        self.send_to(pane, pane.turns.pop(turn).prompt)
+
+    def stop(self, pane: Pane) -> None:
+        """Stop the pane's reply; what has arrived stays, and nothing more is sent by itself."""
+        pane.halted = True
+        self._stop(pane)
+
+    def stop_all(self) -> None:
+        """Stop every pane."""
+        for pane in self.panes:
+            self.stop(pane)
+        self.hub.stop_all()
+
     def edit(self, pane: Pane, turn: int, text: str) -> None:
         """Ask again from an earlier turn, with other words; what came after it leaves the pane.
 
@@ -121,6 +164,7 @@ class Playground:
 
     def _ask(self, pane: Pane, prompt: Sequence[dict[str, Any]], attempt: int = 1) -> None:
         turn = Turn(prompt=tuple(prompt))
+        pane.halted = False
         try:
             model = self.model_of(pane)
             if model is None:
@@ -134,7 +178,8 @@ class Playground:
                 user=self.username,
                 tags={"page": "model_playground", "pane": pane.key},
             )
-            self.hub.start(pane.key, replace(call, attempt=attempt))
+            parent_id = _asked_by(pane.turns) if turn.is_tool_result else None
+            self.hub.start(pane.key, replace(call, attempt=attempt, parent_id=parent_id))
         except RefusedError as refused:
             turn = replace(turn, problem=refused.problem)
         pane.turns.append(turn)
@@ -149,6 +194,11 @@ def first_panes(catalogue: Catalogue) -> list[Pane]:
 def untouched(panes: Sequence[Pane]) -> bool:
     """Whether nothing was chosen or asked yet, as when there were no models to choose from."""
     return not any(pane.turns or pane.settings.model_id for pane in panes)
+
+
+def _asked_by(turns: Sequence[Turn]) -> str | None:
+    """The ID of the run whose calls the next turn answers."""
+    return next((t.run.id for t in reversed(turns) if t.run and t.run.state == "done"), None)
 
 
 def _no_model(model_id: str) -> Problem:
