@@ -35,12 +35,14 @@ def stream_reply(stream: ReplyStream) -> None:
 def draw_reply(content: list[JsonDict], tool_names: Mapping[str, str] | None = None) -> None:
     """Draw the content blocks of a message that is whole (Converse `message.content`), in their order.
 
-    `tool_names` names the tools that results belong to, by `toolUseId`.
+    `tool_names` names the tools that results belong to, by `toolUseId`; calls in the message itself are known.
     """
+    calls = [block["toolUse"] for block in content if "toolUse" in block]
+    names = {call.get("toolUseId"): str(call.get("name", "?")) for call in calls} | dict(tool_names or {})
     for block in content:
         for kind, value in block.items():
             if kind == "toolResult":
-                _draw_tool_result(value, (tool_names or {}).get(value.get("toolUseId", ""), "a tool"))
+                _draw_tool_result(value, names.get(value.get("toolUseId"), "a tool"))
                 continue
             _DRAW.get(kind, _draw_unknown)({kind: value} if kind not in _DRAW else value)
 
