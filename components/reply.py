@@ -35,7 +35,7 @@ def stream_reply(stream: ReplyStream) -> None:
 def draw_reply(content: list[JsonDict], tool_names: Mapping[str, str] | None = None) -> None:
     """Draw the content blocks of a message that is whole (Converse `message.content`), in their order.
 
-    `tool_names` names the tools that results belong to, by `toolUseId`; calls in the message itself are known.
+    `tool_names` names the tools that results belong to, by `toolUseId`; this message's own calls are known.
     """
     calls = [block["toolUse"] for block in content if "toolUse" in block]
     names = {call.get("toolUseId"): str(call.get("name", "?")) for call in calls} | dict(tool_names or {})

@@ -141,6 +141,8 @@ def request_members(
         return _faulty("output schema", faults)
     members: JsonDict = {}
     calls_tools = any("toolUse" in b or "toolResult" in b for m in messages for b in m["content"])
+    if calls_tools and not tools.entries:
+        return _TOOLS_MISSING
     if tools.entries and (choice != "none" or calls_tools):
         members["toolConfig"] = {"tools": list(tools.entries)}
         if choice == "any":
@@ -308,6 +310,15 @@ class _Reader:
 
 def _shortened(message: str, most: int = 200) -> str:
     return message if len(message) <= most else message[:most] + "…"
+
+
+_TOOLS_MISSING = Problem(
+    code="ToolsMissing",
+    title="The tools of this chat are not defined any more",
+    cause="The chat holds tool calls; Converse takes it only together with the definitions of tools.",
+    fix="Define them under Tools in this pane's settings and press Retry, or start a new chat.",
+    action="retry",
+)
 
 
 def _faulty(what: str, faults: Sequence[JsonFault]) -> Problem:

@@ -132,6 +132,7 @@ def test_the_choice_goes_out_as_it_was_made() -> None:
     assert isinstance(members(PLAIN, "tool:b"), Problem)
     called = [*ASK, {"role": "assistant", "content": [{"toolUse": {}}]}]
     assert "tools" in members(PLAIN, "none", messages=called)["toolConfig"]
+    assert isinstance(members(messages=called), Problem), "Converse refuses calls without toolConfig"
 
 
 @pytest.mark.parametrize("given", [{"tools": "["}, {"schema": "[]"}, {"schema": '{"type": 3}'}])
