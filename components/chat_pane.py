@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.edit_prompt import edit_prompt, edited_turn, start_editing
+from components.guardrail_trace import guardrail_trace
 from components.metrics_line import metrics_line, totals_line
 from components.model_picker import model_facts, model_picker
 from components.pane_actions import PaneActions
@@ -149,6 +150,7 @@ def _finished_reply(n: int, pane: Pane, index: int, actions: PaneActions) -> Non
     with st.container():
         if turn.run:
             metrics_line(turn.run, key=f"playground_metrics_{key}")
+            guardrail_trace(turn.run)
         if problem:
             possible = _problem_actions(actions, last, problem.suggestion)
             if problem.code == "ToolResultMissing":  # the results come first, from the form below

@@ -7,14 +7,19 @@ from collections.abc import Iterable
 import streamlit as st
 
 from components.safe_markdown import plain
+from services import models
+from services.pricing import cache_savings_usd
 from services.runs import Run, TokenUsage
 
 _SHORTEST_RATE_S = 0.05  # a reply that came in one piece has no rate
+_WHOLE = {"end_turn", "stop_sequence", "stop", "FINISH", "COMPLETE", "STOP_SEQUENCE", "STOP_CRITERIA_MET"}
+"""Stop reasons of whole replies: Converse's, and the families' own words for them."""
 _EXPLAINED = """
 - **First**: time from sending to the first token, measured here.
 - **Total**: time from sending to the last event, measured here.
 - **Service**: the time the service itself reports.
 - **in / out**: tokens of the prompt and of the reply; cache reads and writes are counted apart.
+- **cache saved**: cache reads at their price instead of the input's, less the surcharge of cache writes.
 - **tok/s**: output tokens per second after the first token.
 - **Cost**: tokens times price; *unpriced* where no price is known. A reply that was stopped or broke off has
   neither, because the service reports the tokens at the end. It is billed all the same.
@@ -82,7 +87,7 @@ def _parts(run: Run) -> list[tuple[str, str]]:
     elif run.ttft_ms is not None:
         parts.append(("tokens not reported", "yellow"))
     if reason := run.stop_reason:
-        parts.append((plain(reason), "gray" if reason in ("end_turn", "stop_sequence") else "orange"))
+        parts.append((plain(reason), "gray" if reason in _WHOLE else "orange"))
     return parts
 
 
@@ -96,7 +101,21 @@ def _usage_parts(usage: TokenUsage, run: Run) -> list[tuple[str, str]]:
         parts.append((f"{rate:.0f} tok/s", "gray"))
     cost = "unpriced" if run.cost_usd is None else format_usd(run.cost_usd)
     parts.append((cost, "yellow" if run.cost_usd is None else "green"))
+    if saved := _savings(usage, run):
+        parts.append(saved)
     return parts
+
+
+def _savings(usage: TokenUsage, run: Run) -> tuple[str, str] | None:
+    """What the cache saved; nothing where nothing was cached, and where the call is unpriced or free."""
+    if not run.cost_usd or not (usage.cache_read_tokens or usage.cache_write_tokens):
+        return None
+    saved = cache_savings_usd(usage, models.price_of(run.call.identity, run.call.model_id))
+    if not saved:
+        return None
+    if saved > 0:
+        return f"cache saved {format_usd(saved)}", "green"
+    return f"cache write surcharge {format_usd(-saved)}", "violet"
 
 
 def _badge(text: str, color: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from components.body_editor import body_editor
+from components.guardrail_and_cache import guardrail_and_cache
 from components.model_picker import model_facts
 from components.pane_actions import PaneActions
 from components.parameter_form import parameter_form
@@ -89,5 +91,7 @@ def _pane_buttons(n: int, pane: Pane, actions: PaneActions) -> None:
 SECTIONS: dict[str, Section] = {
     "Parameters": _parameters,
     "Tools": tool_form,
+    "API": body_editor,
+    "Guardrail & cache": guardrail_and_cache,
 }
 """By the label in the popover, in its order."""

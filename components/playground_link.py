@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from components.variables_form import restore_values
 from services import run_store
 from services.conversations import Pane, Settings, from_run
 from services.users import User
@@ -37,6 +38,8 @@ def read_link(user: User) -> Linked | None:
             if missing == 1
             else f"This link names {missing} runs that do not exist, or that are private to someone else."
         )
+    for run in filter(None, runs):
+        restore_values(run)
     panes = [from_run(run) for run in runs if run] + [
         Pane(Settings(model_id=model_id)) for model_id in model_ids
     ]

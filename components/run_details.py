@@ -10,7 +10,7 @@ import streamlit as st
 
 from components.metrics_line import format_ms, metrics_line
 from components.problem_card import problem_card
-from services.code_export import boto3_code
+from services.code_export import boto3_code, readable
 from services.runs import Run, to_json
 
 _MANY_EVENTS = 500
@@ -26,7 +26,7 @@ def run_details(run: Run) -> None:
     request, response, events, code = st.tabs(["Request", "Response", "Events", "boto3"])
     with request:
         st.caption(f"The keyword arguments of `{run.call.service}` `{run.call.operation}`, exactly as sent.")
-        _json(run.call.request)
+        _json({name: readable(name, value) for name, value in run.call.request.items()})
     with response:
         if run.request_id:
             st.caption(f"Request ID `{run.request_id}`")

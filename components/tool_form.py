@@ -21,6 +21,10 @@ def tool_form(n: int, pane: Pane, model: Model | None, actions: PaneActions) -> 
     """Draw the form; every edit goes out through `actions.change_settings`."""
     if model and model.capabilities.tools is False:
         st.caption("This model takes no tools: a prompt that carries some is refused.")
+    if pane.settings.operation == "InvokeModel":
+        st.caption(
+            "This pane asks through InvokeModel: tools and the output schema go out with Converse alone."
+        )
     _editor(n, pane, actions)
     tools = read_tools(pane.settings.tools_json)
     _faults(tools.faults)

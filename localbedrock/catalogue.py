@@ -237,5 +237,5 @@ def _of_application_profile(ctx: Context, profile_id: str) -> FoundationModel:
 
 def _unsupported(kind: str) -> str:
     if kind == "prompt":
-        return "The local endpoint has no prompt management: send the prompt's messages instead of its ARN."
+        return "The ARN of a prompt can only be used with Converse and ConverseStream."
     return f"The local endpoint has no {kind}: use the ID or ARN of a model or an inference profile."

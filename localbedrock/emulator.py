@@ -48,6 +48,7 @@ class Call:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    query: str = ""
 
 
 def json_call(service: str, region: str, target: str, document: Mapping[str, Any]) -> Call:
@@ -138,7 +139,7 @@ class Emulator:
             "path": call.path,
             "raw_path": quote(call.path).encode(),
             "root_path": "",
-            "query_string": b"",
+            "query_string": call.query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
             "client": ("127.0.0.1", 0),
             "server": ("127.0.0.1", 0),

@@ -17,6 +17,8 @@ import uvloop
 
 from localbedrock import environment, keys, lifecycle
 from localbedrock.asgi import Answer, App, Receive, Scope, Send
+from localbedrock.batch import jobs
+from localbedrock.batch.runner import Runner
 from localbedrock.emulator import MINISTACK_SERVICES, Call, Emulator
 from localbedrock.guard import Guard
 from localbedrock.handlers import HANDLERS
@@ -66,8 +68,10 @@ async def _serve(options: Options, listener: socket.socket) -> None:
     environment.forget_settings()
     await emulator.start()
     store = Store(options.data_dir / "localbedrock.db")
-    report, stop_reports = _reporting(store, emulator)
-    dispatcher = Dispatcher(HANDLERS, store, models, report)
+    deliver = _delivery(emulator)
+    report, stop_reports = _reporting(store, emulator, deliver)
+    runner = Runner(store, models, deliver)
+    dispatcher = Dispatcher(HANDLERS | jobs.handlers(runner.wake), store, models, report)
     known = {pair.id: pair.secret, lambda_pair.id: lambda_pair.secret}
     guard = Guard(_routed(dispatcher, emulator), known, is_bedrock=dispatcher.knows)
     url = f"http://127.0.0.1:{port}"
@@ -75,6 +79,7 @@ async def _serve(options: Options, listener: socket.socket) -> None:
     try:
         await _Server(guard, url, dispatcher.stop).serve(sockets=[listener])
     finally:
+        await asyncio.to_thread(runner.stop, FLUSH_SECONDS)
         await asyncio.to_thread(stop_reports)
         await emulator.stop()
         store.close()
@@ -97,15 +102,22 @@ async def _load(options: Options) -> tuple[ModelHost, Emulator]:
         raise lifecycle.StartError(f"The models cannot be loaded: {error}") from error
 
 
-def _reporting(store: Store, emulator: Emulator) -> tuple[Report, Callable[[], None]]:
-    """Where inferences are reported to, and how that is ended; nowhere without an emulator."""
-    if not emulator.present:
-        return (lambda _inference, _request_id, _region: None), (lambda: None)
+def _delivery(emulator: Emulator) -> Callable[[Call], Answer]:
+    """Makes calls to the emulator from other threads."""
     loop = asyncio.get_running_loop()
 
     def deliver(call: Call) -> Answer:
         return asyncio.run_coroutine_threadsafe(emulator.call(call), loop).result(CALL_SECONDS)
 
+    return deliver
+
+
+def _reporting(
+    store: Store, emulator: Emulator, deliver: Callable[[Call], Answer]
+) -> tuple[Report, Callable[[], None]]:
+    """Where inferences are reported to, and how that is ended; nowhere without an emulator."""
+    if not emulator.present:
+        return (lambda _inference, _request_id, _region: None), (lambda: None)
     reporter = Reporter(store, deliver)
     return reporter.report, lambda: reporter.stop(FLUSH_SECONDS)
 

@@ -14,9 +14,11 @@ from components.pane_actions import PaneActions
 from components.parameter_form import clamp
 from components.playground_link import link_popover, read_link
 from components.problem_card import problem_card
+from components.prompt_library import prompt_library
 from components.reply_hub import reply_hub
 from components.safe_markdown import plain
 from components.sidebar import current_identity
+from components.variables_form import current_values, variables_form
 from services import backend, models
 from services.conversations import Pane
 from services.playground import MOST_PANES, Playground, first_panes, untouched
@@ -34,7 +36,9 @@ if link := read_link(user):
         st.session_state.playground_prompt = link.prompt
 if untouched(st.session_state.get("playground") or []):
     st.session_state.playground = first_panes(catalogue)
-playground = Playground(st.session_state.playground, reply_hub(), identity, user.username)
+playground = Playground(
+    st.session_state.playground, reply_hub(), identity, user.username, values=current_values()
+)
 
 
 def send() -> None:
@@ -49,6 +53,11 @@ def send_to(pane: Pane, text: str) -> None:
     """A prompt for one pane alone."""
     if text.strip():
         playground.send_to(pane, [{"text": text}])
+
+
+def send_filled(text: str) -> None:
+    """A filled template goes to every pane; "" where they all call managed prompts that need no more."""
+    playground.send([{"text": text}] if text.strip() else [])
 
 
 def choose_model(pane: Pane, text: str) -> None:
@@ -165,6 +174,12 @@ if len(playground.panes) > 1:
         [model.name if (model := playground.model_of(pane)) else "?" for pane in playground.panes],
         [pane.turns[-1].run if pane.turns else None for pane in playground.panes],
     )
+with st.container(key="playground_prompt_tools"):
+    left, right = st.columns(2)
+    with left:
+        prompt_library(playground, catalogue, user)
+    with right:
+        variables_form(playground, user, on_send=send_filled)
 if not user.can("spend"):
     placeholder = "Your role can look, but not send prompts"
 elif any(pane.linked for pane in playground.panes):

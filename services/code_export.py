@@ -70,7 +70,7 @@ def binary_files(call: Call) -> dict[str, bytes]:
 
 
 def _file_names(call: Call) -> dict[bytes, str]:
-    request = {name: _readable(name, value) for name, value in call.request.items()}
+    request = {name: readable(name, value) for name, value in call.request.items()}
     names: dict[bytes, str] = {}
     for kind, extension, data in _binaries(request, "data", "bin"):
         names.setdefault(data, f"{kind}_{len(names) + 1}.{extension}")
@@ -91,7 +91,7 @@ def _binaries(value: Any, kind: str, extension: str) -> Iterator[tuple[str, str,
             yield from _binaries(member, kind, extension)
 
 
-def _readable(name: str, value: Any) -> Any:
+def readable(name: str, value: Any) -> Any:
     """An InvokeModel body as JSON, where it was given as bytes."""
     if name == "body" and isinstance(value, bytes):
         try:
@@ -135,9 +135,9 @@ def _client(call: Call) -> str:
 
 
 def _argument(name: str, value: Any, files: Mapping[bytes, str]) -> str:
-    readable = _readable(name, value)
-    literal = _literal(readable, files, indent=4)
-    return f"json.dumps({literal})" if name == "body" and isinstance(readable, dict | list) else literal
+    shown = readable(name, value)
+    literal = _literal(shown, files, indent=4)
+    return f"json.dumps({literal})" if name == "body" and isinstance(shown, dict | list) else literal
 
 
 def _literal(value: Any, files: Mapping[bytes, str], indent: int = 0) -> str:

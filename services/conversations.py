@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from services import bodies
 from services.capabilities import Capabilities, put_additional
 from services.clients import Identity
+from services.guardrails import GuardrailChoice, guardrail_of, put_guardrail
 from services.models import Model
 from services.problems import Problem
+from services.prompt_caching import CachePoints, cache_points_of, is_point, put_cache_points
+from services.replies import INVOKE_OPERATIONS, content_of
 from services.runs import Call, Run
 from services.runtime import converse_request
 from services.tools import calls_in, request_members, typed_schema, typed_tools
@@ -21,7 +26,11 @@ JsonDict = dict[str, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """What a pane sends with every prompt. A parameter not in `parameters` is not sent, which is not 0."""
+    """What a pane sends with every prompt. A parameter not in `parameters` is not sent, which is not 0.
+
+    `operation` is "Converse" or "InvokeModel"; whether the call streams is up to the model. `body_json` is
+    InvokeModel's body as somebody edited it, with `bodies.PLACEHOLDER` for the prompt; "": it is generated.
+    """
 
     model_id: str = ""
     system: str = ""
@@ -34,6 +43,10 @@ class Settings:
     answer_from_mocks: bool = False
     output_schema: str = ""
     send_output_schema: bool = True
+    operation: str = "Converse"
+    body_json: str = ""
+    guardrail: GuardrailChoice = field(default_factory=GuardrailChoice)
+    cache_points: CachePoints = field(default_factory=CachePoints)
 
 
 @dataclass(frozen=True)
@@ -99,10 +112,8 @@ class RefusedError(Exception):
 
 
 def reply_content(run: Run) -> list[JsonDict]:
-    """The assistant's content blocks of a run, verbatim; [] where nothing arrived."""
-    message = ((run.response or {}).get("output") or {}).get("message") or {}
-    content = message.get("content") or []
-    return list(content) if isinstance(content, list) else []
+    """The assistant's content blocks of a run, in Converse's shapes; [] where nothing arrived."""
+    return content_of(run.call.operation, run.response or {})
 
 
 def history(turns: Iterable[Turn]) -> list[JsonDict]:
@@ -118,7 +129,7 @@ def history(turns: Iterable[Turn]) -> list[JsonDict]:
         if turn.run and turn.run.state != "done":
             blocks = [block for block in blocks if "text" in block]
         blocks = [block for block in blocks if not ("text" in block and not block["text"].strip())]
-        if blocks:
+        if blocks and turn.prompt:
             messages.append({"role": "user", "content": list(turn.prompt)})
             messages.append({"role": "assistant", "content": blocks})
     return messages
@@ -164,13 +175,71 @@ def converse_call(
     """The call that continues the chat with this prompt. RefusedError where the service would say no."""
     _refuse_what_cannot_work(settings, model)
     _refuse_to_leave_calls_open(turns, prompt)
-    capabilities = model.capabilities
-    parameters = sent_parameters(settings, capabilities)
+    streams = model.capabilities.streaming is not False
+    if settings.operation == "InvokeModel":
+        operation = "InvokeModelWithResponseStream" if streams else "InvokeModel"
+        request = {"modelId": model.model_id, "body": _body(settings, model, turns, prompt)}
+    else:
+        operation = "ConverseStream" if streams else "Converse"
+        request = _converse(settings, model, turns, prompt)
+    put_guardrail(request, operation, settings.guardrail)
+    return Call(
+        service="bedrock-runtime",
+        operation=operation,
+        request=request,
+        model_id=model.model_id,
+        identity=identity,
+        user=user,
+        tags=dict(tags),
+    )
+
+
+def generated_body(
+    settings: Settings, model: Model, turns: Sequence[Turn], prompt: Sequence[JsonDict]
+) -> JsonDict:
+    """InvokeModel's body for this prompt, from the settings and the turns. RefusedError where it has none."""
+    fmt = bodies.format_of(model)
+    if fmt is None:
+        raise RefusedError(
+            _bad_body("The body format of this model is not known.", "Write the body yourself")
+        )
+    request = _converse(settings, model, turns, prompt)
+    inference = dict(request.get("inferenceConfig") or {})
+    ask = bodies.Ask(
+        messages=request["messages"],
+        system=request.get("system") or (),
+        stop_sequences=tuple(inference.pop("stopSequences", ())),
+        parameters=inference,
+        additional=request.get("additionalModelRequestFields") or {},
+        capabilities=model.capabilities,
+    )
+    try:
+        return bodies.build(fmt, ask)
+    except bodies.BodyError as error:
+        raise RefusedError(_bad_body(str(error), "Ask through Converse, or start a new chat")) from error
+
+
+def _body(settings: Settings, model: Model, turns: Sequence[Turn], prompt: Sequence[JsonDict]) -> JsonDict:
+    if not settings.body_json.strip():
+        return generated_body(settings, model, turns, prompt)
+    if files := [name for block in prompt for name in block if name != "text"]:
+        cause = f"An edited body takes the prompt's words alone, and it has an attachment ({files[0]})."
+        raise RefusedError(_bad_body(cause, "Take the files out, or reset the body to the generated one"))
+    try:
+        return bodies.edited(settings.body_json, Turn(prompt=tuple(prompt)).prompt_text)
+    except bodies.BodyError as error:
+        raise RefusedError(_bad_body(str(error), "Correct the body")) from error
+
+
+def _converse(
+    settings: Settings, model: Model, turns: Sequence[Turn], prompt: Sequence[JsonDict]
+) -> JsonDict:
+    """The request of Converse; InvokeModel's generated bodies are written from it."""
     additional = _additional(settings.additional_json)
     inference: dict[str, Any] = {
         name: value
-        for name, value in parameters.items()
-        if not put_additional(additional, capabilities, name, value)
+        for name, value in sent_parameters(settings, model.capabilities).items()
+        if not put_additional(additional, model.capabilities, name, value)
     }
     if settings.stop_sequences:
         inference["stopSequences"] = list(settings.stop_sequences)
@@ -182,20 +251,18 @@ def converse_call(
         additional=additional or None,
     )
     request |= _tool_members(settings, request["messages"])
-    return Call(
-        service="bedrock-runtime",
-        operation="Converse" if capabilities.streaming is False else "ConverseStream",
-        request=request,
-        model_id=model.model_id,
-        identity=identity,
-        user=user,
-        tags=dict(tags),
-    )
+    put_cache_points(request, settings.cache_points, model.capabilities)
+    return request
 
 
 def from_run(run: Run) -> Pane:
-    """A pane that stands where a Converse run ended: same model, parameters, system prompt and messages."""
+    """A pane that stands where a run ended: same model, parameters, system prompt and messages.
+
+    Of InvokeModel's body only the last prompt is told apart; the rest of it comes back as an edited body.
+    """
     request = run.call.request
+    if run.call.operation in INVOKE_OPERATIONS:
+        return _from_invoke_run(run)
     inference = dict(request.get("inferenceConfig") or {})
     stops = tuple(inference.pop("stopSequences", ()))
     additional = request.get("additionalModelRequestFields")
@@ -209,17 +276,36 @@ def from_run(run: Run) -> Pane:
         tools_json=tools_json,
         tool_choice=tool_choice,
         output_schema=typed_schema(request),
+        guardrail=guardrail_of(request),
+        cache_points=cache_points_of(request),
     )
     turns: list[Turn] = []
     for message in request.get("messages") or []:
-        content = tuple(message.get("content") or ())
+        content = tuple(block for block in message.get("content") or () if not is_point(block))
         if message.get("role") == "user":
             turns.append(Turn(prompt=content))
         elif turns:
             turns[-1] = replace(turns[-1], reply=content)
-    if turns:
-        turns[-1] = replace(turns[-1], run=run)
+    if not turns:  # a managed prompt, sent without a message beside it
+        turns.append(Turn(prompt=()))
+    turns[-1] = replace(turns[-1], run=run)
     return Pane(settings, turns)
+
+
+def _from_invoke_run(run: Run) -> Pane:
+    request = run.call.request
+    guardrail = guardrail_of(request)
+    body = request.get("body")
+    if isinstance(body, bytes):
+        with suppress(ValueError):
+            body = json.loads(body)
+    if isinstance(body, dict) and guardrail.stream_mode:
+        body = {name: value for name, value in body.items() if name != bodies.GUARDRAIL_CONFIG}
+    text, prompt = bodies.template_of(body)
+    settings = Settings(
+        model_id=run.call.model_id, operation="InvokeModel", body_json=text, guardrail=guardrail
+    )
+    return Pane(settings, [Turn(prompt=({"text": prompt},) if prompt.strip() else (), run=run)])
 
 
 def _refuse_what_cannot_work(settings: Settings, model: Model) -> None:
@@ -294,5 +380,15 @@ def _bad_additional(cause: str) -> Problem:
         title="The additional request fields cannot be sent",
         cause=cause,
         fix='Write one JSON object, for example {"top_k": 50}, or clear the field.',
+        action="edit_parameters",
+    )
+
+
+def _bad_body(cause: str, fix: str) -> Problem:
+    return Problem(
+        code="InvalidBody",
+        title="The body cannot be sent",
+        cause=cause,
+        fix=f"{fix} in this pane's settings, under API.",
         action="edit_parameters",
     )

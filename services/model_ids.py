@@ -15,6 +15,7 @@ Kind = Literal[
     "custom",
     "imported",
     "marketplace",
+    "prompt",
 ]
 Scope = Literal["in_region", "geo", "global"]
 
@@ -44,6 +45,7 @@ _ARN_KINDS: dict[str, Kind] = {
     "custom-model-deployment": "custom",
     "imported-model": "imported",
     "endpoint": "marketplace",
+    "prompt": "prompt",
 }
 # Geographies have two letters, save the three named here; no provider's name is that short.
 _SCOPED = re.compile(r"(?P<prefix>global|apac|us-gov|[a-z]{2})\.(?P<base>[a-z0-9-]+\..+)")

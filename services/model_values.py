@@ -24,6 +24,7 @@ _GROUPS: dict[Kind, str] = {
     "custom": "Custom",
     "imported": "Imported",
     "marketplace": "Marketplace endpoints",
+    "prompt": "Managed prompts",
 }
 
 

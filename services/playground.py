@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services import models
@@ -20,6 +20,7 @@ from services.conversations import (
 )
 from services.models import Catalogue, Model
 from services.problems import Problem
+from services.prompt_exchange import call_by_arn, with_values
 from services.streaming import ReplyStream, StreamHub
 from services.tools import MOST_STEPS, ToolResult, mocked_results, result_blocks
 
@@ -28,12 +29,16 @@ MOST_PANES = 6
 
 @dataclass(frozen=True)
 class Playground:
-    """The panes of one browser session, with the hub that streams their replies and who is asking."""
+    """The panes of one browser session, with the hub that streams their replies and who is asking.
+
+    `values` are those of the variables in system prompts and managed prompts.
+    """
 
     panes: list[Pane]
     hub: StreamHub
     identity: Identity
     username: str
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def model_of(self, pane: Pane) -> Model | None:
         """The pane's model as the catalogue knows it now, or as far as its ID alone tells."""
@@ -150,9 +155,10 @@ class Playground:
         pane.turns.clear()
 
     def copy_settings(self, source: Pane) -> None:
-        """System prompt and parameters of one pane for all panes; each keeps its model."""
+        """System prompt and parameters of one pane for all panes; each keeps its model and edited body."""
         for pane in self.panes:
-            pane.settings = replace(source.settings, model_id=pane.settings.model_id)
+            own = pane.settings
+            pane.settings = replace(source.settings, model_id=own.model_id, body_json=own.body_json)
 
     def _stop(self, pane: Pane) -> None:
         if stream := self.hub.streams.get(pane.key):
@@ -170,7 +176,7 @@ class Playground:
             if model is None:
                 raise RefusedError(_no_model(pane.settings.model_id))
             call = converse_call(
-                pane.settings,
+                with_values(pane.settings, self.values),
                 model,
                 pane.turns,
                 prompt,
@@ -179,7 +185,9 @@ class Playground:
                 tags={"page": "model_playground", "pane": pane.key},
             )
             parent_id = _asked_by(pane.turns) if turn.is_tool_result else None
-            self.hub.start(pane.key, replace(call, attempt=attempt, parent_id=parent_id))
+            request = call_by_arn(dict(call.request), self.identity, self.values)
+            call = replace(call, request=request, attempt=attempt, parent_id=parent_id)
+            self.hub.start(pane.key, call)
         except RefusedError as refused:
             turn = replace(turn, problem=refused.problem)
         pane.turns.append(turn)

@@ -111,11 +111,7 @@ def cost_usd(usage: TokenUsage, price: Price | None) -> float | None:
     """
     if price is None:
         return None
-    input_tokens = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
-    rates: Rates = price
-    for tier in price.tiers:
-        if input_tokens > tier.above_input_tokens:
-            rates = tier
+    rates = _rates_of(usage, price)
     parts = (
         (usage.input_tokens, rates.input_usd_per_mtok),
         (usage.output_tokens, rates.output_usd_per_mtok),
@@ -129,6 +125,33 @@ def cost_usd(usage: TokenUsage, price: Price | None) -> float | None:
             return None
         cost += tokens * (rate or 0.0) / 1_000_000
     return cost
+
+
+def cache_savings_usd(usage: TokenUsage, price: Price | None) -> float | None:
+    """What caching saved in USD: reads at their price instead of the input's, less the surcharge of writes.
+
+    Below 0 where writing cost more than reading saved, as with the first prompt of a chat. None where nothing
+    was cached or a rate is not known.
+    """
+    if price is None or not (usage.cache_read_tokens or usage.cache_write_tokens):
+        return None
+    cached = usage.cache_read_tokens + usage.cache_write_tokens
+    uncached = replace(
+        usage,
+        input_tokens=usage.input_tokens + cached,
+        cache_read_tokens=0,
+        cache_write_tokens=0,
+        cache_write_1h_tokens=0,
+    )
+    plain, actual = cost_usd(uncached, price), cost_usd(usage, price)
+    return None if plain is None or actual is None else plain - actual
+
+
+def _rates_of(usage: TokenUsage, price: Price) -> Rates:
+    """The rates for the length of this request."""
+    input_tokens = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    begun = [tier for tier in price.tiers if input_tokens > tier.above_input_tokens]
+    return begun[-1] if begun else price
 
 
 def warm_up() -> None:

@@ -76,6 +76,18 @@ def read(
         return Reply()
 
 
+def content_of(operation: str, response: dict[str, Any]) -> list[dict[str, Any]]:
+    """The content blocks of an answer in Converse's shapes; [] where there are none that can be read.
+
+    Converse's blocks are verbatim; those of an InvokeModel body are what Converse has for them.
+    """
+    try:
+        content: Any = _content(to_converse(response) if operation in INVOKE_OPERATIONS else response)
+    except MISSHAPEN:
+        return []
+    return [] if not isinstance(content, list) else [block for block in content if isinstance(block, dict)]
+
+
 def _read(
     operation: str, response: dict[str, Any], events: Iterable[RunEvent], headers: Mapping[str, str]
 ) -> Reply:

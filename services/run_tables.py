@@ -1,4 +1,4 @@
-"""The tables of the run history, for SQLite and Postgres, and the connection to them."""
+"""The tables of the run history and of what users keep beside it, for SQLite and Postgres."""
 
 from __future__ import annotations
 
@@ -61,6 +61,13 @@ uses = sa.Table(
     schema,
     sa.Column("run_id", sa.String(64), primary_key=True),
     sa.Column("sha256", sa.String(64), primary_key=True, index=True),
+)
+value_sets = sa.Table(
+    "value_sets",
+    schema,
+    sa.Column("owner", sa.String(255), primary_key=True),
+    sa.Column("name", sa.String(100), primary_key=True),
+    sa.Column("document", sa.Text, nullable=False),
 )
 sa.Index("runs_by_owner", runs.c.owner, runs.c.started_at)
 sa.Index("runs_by_time", runs.c.started_at)

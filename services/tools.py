@@ -159,9 +159,12 @@ def request_members(
 
 
 def typed_tools(request: Mapping[str, Any]) -> tuple[str, str]:
-    """The tools of a Converse request as a text for the editor, and its tool choice."""
+    """The tools of a Converse request as a text for the editor, and its tool choice.
+
+    Cache points are left out: they are a setting of their own.
+    """
     config = request.get("toolConfig") or {}
-    tools = config.get("tools") or []
+    tools = [entry for entry in config.get("tools") or [] if "cachePoint" not in entry]
     text = json.dumps(tools, indent=2, ensure_ascii=False) if tools else ""
     return text, choice_of(config) or "auto"
 

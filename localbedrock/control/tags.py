@@ -9,7 +9,10 @@ from localbedrock.context import Context, Handler
 from localbedrock.errors import AwsError, not_found
 
 KIND = "tags"
-TAGGABLE = {"application-inference-profile": "inference-profile"}
+TAGGABLE = {
+    "application-inference-profile": "inference-profile",
+    "model-invocation-job": "model-invocation-job",
+}
 """The store's kind of each type of resource that can be tagged, by the type's name in its ARN."""
 
 MAX_TAGS = 50
@@ -52,6 +55,11 @@ def put(ctx: Context, arn: str, tags: Sequence[Tag]) -> None:
 def forget(ctx: Context, arn: str) -> None:
     """Removes the tags of a resource that is gone."""
     ctx.store.delete(KIND, arn)
+
+
+def of(ctx: Context, arn: str) -> dict[str, str]:
+    """The tags of a resource as a map."""
+    return {tag["key"]: tag["value"] for tag in _tags(ctx, arn)}
 
 
 def _tags(ctx: Context, arn: str) -> list[Tag]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from localbedrock.catalogue import resolve
 from localbedrock.context import Context
-from localbedrock.runtime import blocks
+from localbedrock.runtime import blocks, managed_prompts
 from localbedrock.runtime.converse_request import parse
 from localbedrock.runtime.engines import cut_off, engine_of
 from localbedrock.runtime.recorder import Recorder
@@ -35,6 +35,7 @@ def converse_stream(ctx: Context, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _begin(ctx: Context, operation: str, params: dict[str, Any]) -> tuple[Recorder, Generation]:
+    managed_prompts.insert(ctx, params)
     body = {name: value for name, value in params.items() if name != "modelId"}
     recorder = Recorder(ctx, operation, params["modelId"], body)
     model = resolve(ctx, params["modelId"])

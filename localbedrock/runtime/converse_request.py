@@ -26,8 +26,6 @@ def parse(model: FoundationModel, params: dict[str, Any]) -> ChatRequest:
         raise validation(NOT_A_CHAT_MODEL)
     if params.get("guardrailConfig", {}).get("guardrailIdentifier"):
         raise validation(NO_GUARDRAIL)
-    if params.get("promptVariables"):
-        raise validation("promptVariables can only be used with the ARN of a prompt as modelId.")
     messages = params.get("messages", [])
     _check_roles(model, messages)
     _check_tool_turns(messages, params)

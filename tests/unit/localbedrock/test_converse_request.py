@@ -209,12 +209,6 @@ REFUSED: list[tuple[str, FoundationModel, dict[str, Any], str]] = [
         "The guardrail identifier or version provided in the request does not exist.",
     ),
     (
-        "prompt variables",
-        CLAUDE,
-        {"messages": [USER], "promptVariables": {"a": {"text": "b"}}},
-        "promptVariables",
-    ),
-    (
         "an embedding model",
         _model("amazon.titan-embed-text-v2:0"),
         {"messages": [USER]},

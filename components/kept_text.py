@@ -1,0 +1,35 @@
+"""Text fields whose text is our own: a widget forgets it when its page is left or it is not drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+
+def kept(key: str) -> str:
+    """The text of the field `key`, drawn or not."""
+    return str(st.session_state.get(f"{key}_kept", ""))
+
+
+def keep(key: str, text: str) -> None:
+    """Put a text into the field."""
+    st.session_state[f"{key}_kept"] = text
+
+
+def kept_input(key: str, label: str, *, placeholder: str = "", help: str | None = None) -> str:
+    """Draw a field of one line and return its text."""
+    st.session_state[key] = kept(key)
+    st.text_input(label, key=key, placeholder=placeholder, help=help, on_change=_keeper(key))
+    return kept(key)
+
+
+def kept_area(key: str, label: str, *, height: int, placeholder: str = "", help: str | None = None) -> str:
+    """Draw a field of many lines and return its text."""
+    st.session_state[key] = kept(key)
+    st.text_area(label, key=key, height=height, placeholder=placeholder, help=help, on_change=_keeper(key))
+    return kept(key)
+
+
+def _keeper(key: str) -> Callable[[], None]:
+    return lambda: keep(key, st.session_state[key] or "")

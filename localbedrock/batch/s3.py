@@ -1,0 +1,98 @@
+"""What batch inference needs of S3: objects in, objects out, through the emulator in this process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import unescape
+from urllib.parse import quote
+
+from localbedrock.asgi import Answer
+from localbedrock.batch.records import InputError
+from localbedrock.emulator import Call
+
+Deliver = Callable[[Call], Answer]
+"""Makes one call to the emulator and blocks until it is answered."""
+
+_KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
+_NEXT = re.compile(r"<NextContinuationToken>(.*?)</NextContinuationToken>", re.DOTALL)
+_CODE = re.compile(r"<Code>(.*?)</Code>")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A bucket, and a key or the beginning of keys in it."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def of(cls, uri: str) -> Place:
+        """The place of an ``s3://`` URI."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return cls(bucket, key)
+
+    def under(self, name: str) -> Place:
+        """A place below this one."""
+        return Place(self.bucket, "/".join(part for part in (self.key.strip("/"), name) if part))
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class S3:
+    """Objects of one region. Every method raises InputError with a sentence for what S3 refuses."""
+
+    def __init__(self, deliver: Deliver, region: str) -> None:
+        self._deliver = deliver
+        self._region = region
+
+    def check_bucket(self, place: Place) -> None:
+        """Raises if the bucket does not exist."""
+        self._list_page(place.bucket, "", "", 1)
+
+    def files(self, place: Place) -> Iterator[tuple[str, bytes]]:
+        """The ``.jsonl`` file at a place, or all below it: name relative to the place, and content."""
+        folder = place.key.rstrip("/") + "/" if place.key else ""
+        for key in self._keys(place.bucket, place.key.rstrip("/")):
+            if key.endswith(".jsonl") and (key == place.key or key.startswith(folder)):
+                name = key.rpartition("/")[2] if key == place.key else key.removeprefix(folder)
+                yield name, self.get(Place(place.bucket, key))
+
+    def get(self, place: Place) -> bytes:
+        """An object's content."""
+        return self._make("GET", place).body
+
+    def put(self, place: Place, content: bytes) -> None:
+        """Writes an object."""
+        self._make("PUT", place, content)
+
+    def _keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        token = ""
+        while True:
+            listing = self._list_page(bucket, prefix, token, 1000)
+            yield from map(unescape, _KEY.findall(listing))
+            more = _NEXT.search(listing)
+            if more is None:
+                return
+            token = unescape(more[1])
+
+    def _list_page(self, bucket: str, prefix: str, token: str, most: int) -> str:
+        query = f"list-type=2&max-keys={most}&prefix={quote(prefix, safe='')}"
+        if token:
+            query += f"&continuation-token={quote(token, safe='')}"
+        return self._make("GET", Place(bucket, ""), query=query).body.decode()
+
+    def _make(self, method: str, place: Place, content: bytes = b"", query: str = "") -> Answer:
+        path = f"/{place.bucket}/{place.key}"
+        try:
+            answer = self._deliver(Call("s3", self._region, method, path, {}, content, query))
+        except LookupError as error:  # there is no emulator
+            raise InputError(str(error)) from None
+        if answer.status >= 300:
+            code = _CODE.search(answer.body.decode(errors="replace"))
+            why = code[1] if code else f"HTTP {answer.status}"
+            what = str(place) if place.key else f"the bucket {place.bucket}"
+            raise InputError(f"S3 refused access to {what}: {why}.")
+        return answer
