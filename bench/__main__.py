@@ -6,6 +6,7 @@ Compare rows with each other and with tables made on the same machine, never wit
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import subprocess
@@ -24,7 +25,7 @@ from bench.report import Row, print_table
 from scripts.served_app import ROOT, launch_chromium, start_app
 from tests.processes import first_line, stop
 
-PARTS = ("endpoint", "reruns", "streaming", "pages")
+PARTS = ("endpoint", "batch", "reruns", "streaming", "pages")
 
 
 def main() -> None:
@@ -37,6 +38,8 @@ def main() -> None:
     rows: list[Row] = []
     if "endpoint" in parts:
         rows += endpoint_rows()
+    if "batch" in parts:
+        rows += batch_rows()
     if "reruns" in parts:
         rows += rerun_rows()
     if {"streaming", "pages"} & set(parts):
@@ -56,6 +59,21 @@ def endpoint_rows() -> list[Row]:
     with workspace() as folder, process("localbedrock", "--port", "0", "--data-dir", folder):
         session = session_of(folder)
         return endpoint_speed.measure(session.client("bedrock-runtime"))
+
+
+def batch_rows() -> list[Row]:
+    """A batch in a process of its own, against the bench's own Bedrock."""
+    say("a batch, and a plain pool of boto3 calls before and after it")
+    with workspace() as folder, process("bench.bedrock_server") as url:
+        measuring = subprocess.run(
+            [sys.executable, "-m", "bench.batch", url],
+            cwd=ROOT,
+            env=os.environ | aws_environment(folder, url),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return [Row(*json.loads(line)) for line in measuring.stdout.splitlines()]
 
 
 def rerun_rows() -> list[Row]:

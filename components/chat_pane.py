@@ -8,6 +8,7 @@ from typing import cast
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from components.attachment_view import draw_prompt
 from components.edit_prompt import edit_prompt, edited_turn, start_editing
 from components.guardrail_trace import guardrail_trace
 from components.metrics_line import metrics_line, totals_line
@@ -99,7 +100,7 @@ def _conversation(
             if editing == index:
                 edit_prompt(n, pane, index, actions)
             else:
-                draw_reply(list(turn.prompt), names)
+                draw_prompt(turn, names)
         if last and stream:
             with _place(n, stream):
                 _live_reply(n, stream)

@@ -7,6 +7,7 @@ from streamlit.navigation.page import StreamlitPage
 
 HOME = "pages/home.py"
 MODEL_PLAYGROUND = "pages/model_playground.py"
+RUN_HISTORY = "pages/run_history.py"
 
 
 def all_pages() -> list[StreamlitPage]:
@@ -21,5 +22,11 @@ def all_pages() -> list[StreamlitPage]:
             title="Model playground",
             url_path="model_playground",
             help="One prompt to several models: replies stream side by side, with times, tokens and cost.",
+        ),
+        st.Page(
+            RUN_HISTORY,
+            title="Run history",
+            url_path="run_history",
+            help="Every call that was made: search it, open it again, share, export, import and delete it.",
         ),
     ]

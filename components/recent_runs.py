@@ -8,7 +8,7 @@ import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from components.metrics_line import format_ms, format_usd
-from components.navigation import MODEL_PLAYGROUND
+from components.navigation import MODEL_PLAYGROUND, RUN_HISTORY
 from components.safe_markdown import plain
 from services import run_store
 from services.run_store import RunSummary
@@ -16,7 +16,7 @@ from services.run_tables import StoreError
 from services.users import User
 
 SHOWN = 8
-_UNREADABLE = (StoreError, SQLAlchemyError, OSError)
+UNREADABLE = (StoreError, SQLAlchemyError, OSError)
 _STATES = {"stopped": ":orange-badge[stopped]", "failed": ":red-badge[failed]"}
 
 
@@ -24,7 +24,7 @@ def has_no_runs(user: User) -> bool:
     """Whether the history is empty; one that cannot be read is not."""
     try:
         return not run_store.store().list(user.username, limit=1)
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 
@@ -34,18 +34,25 @@ def recent_runs(user: User) -> None:
         st.subheader("Recent runs", anchor=False)
         try:
             summaries = run_store.store().list(user.username, limit=SHOWN)
-        except _UNREADABLE as error:
-            reason = plain(str(getattr(error, "orig", error)))
-            st.error(
-                f"{reason}\n\n**What to do:** check `WORKBENCH_DATABASE_URL`.",
-                title="The history cannot be read",
-                icon=":material/database_off:",
-            )
+        except UNREADABLE as error:
+            unreadable_history(error)
             return
         if not summaries:
             st.caption("Nothing has been run yet. Your calls are kept here, private until you share them.")
         for summary in summaries:
             _draw(summary, user)
+        if summaries:
+            st.page_link(RUN_HISTORY, label="All runs", icon=":material/history:")
+
+
+def unreadable_history(error: Exception) -> None:
+    """Say why the history cannot be read, and what to do; `error` is one of UNREADABLE."""
+    reason = plain(str(getattr(error, "orig", error)))
+    st.error(
+        f"{reason}\n\n**What to do:** check `WORKBENCH_DATABASE_URL`.",
+        title="The history cannot be read",
+        icon=":material/database_off:",
+    )
 
 
 def _draw(summary: RunSummary, user: User) -> None:

@@ -10,7 +10,8 @@ import streamlit as st
 
 from components.metrics_line import format_ms, metrics_line
 from components.problem_card import problem_card
-from services.code_export import boto3_code, readable
+from components.safe_markdown import plain
+from services.code_export import DIALECTS, readable_body
 from services.runs import Run, to_json
 
 _MANY_EVENTS = 500
@@ -23,10 +24,10 @@ def run_details(run: Run) -> None:
     metrics_line(run, key="run_details_metrics")
     if run.problem:
         problem_card(run.problem, key="run_details")
-    request, response, events, code = st.tabs(["Request", "Response", "Events", "boto3"])
+    request, response, events, code = st.tabs(["Request", "Response", "Events", "Code"])
     with request:
         st.caption(f"The keyword arguments of `{run.call.service}` `{run.call.operation}`, exactly as sent.")
-        _json({name: readable(name, value) for name, value in run.call.request.items()})
+        _json({name: readable_body(name, value) for name, value in run.call.request.items()})
     with response:
         if run.request_id:
             st.caption(f"Request ID `{run.request_id}`")
@@ -34,7 +35,7 @@ def run_details(run: Run) -> None:
     with events:
         _events(run)
     with code:
-        st.code(boto3_code(run.call), language="python", wrap_lines=True)
+        _code(run)
     st.download_button(
         "Download this run as JSON",
         data=lambda: to_json(run),
@@ -44,6 +45,22 @@ def run_details(run: Run) -> None:
         on_click="ignore",
         key="run_details_download",
     )
+
+
+def _code(run: Run) -> None:
+    """The call in the dialect that is chosen, or why it cannot be said in it."""
+    names = [dialect.name for dialect in DIALECTS]
+    chosen = st.segmented_control(
+        "Code for", names, default=names[0], key="run_details_dialect", label_visibility="collapsed"
+    )
+    dialect = next((dialect for dialect in DIALECTS if dialect.name == chosen), DIALECTS[0])
+    try:
+        code = dialect.write(run)
+    except ValueError as error:
+        st.info(plain(str(error)), icon=":material/info:")
+        return
+    st.code(dialect.install, language="bash")
+    st.code(code, language=dialect.language, wrap_lines=True)
 
 
 def _events(run: Run) -> None:

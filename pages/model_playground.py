@@ -13,13 +13,14 @@ from components.draft import keep_draft
 from components.pane_actions import PaneActions
 from components.parameter_form import clamp
 from components.playground_link import link_popover, read_link
+from components.preflight_bar import Draft, draft_of, hold, preflight_bar
 from components.problem_card import problem_card
 from components.prompt_library import prompt_library
 from components.reply_hub import reply_hub
 from components.safe_markdown import plain
 from components.sidebar import current_identity
 from components.variables_form import current_values, variables_form
-from services import backend, models
+from services import attachments, backend, models
 from services.conversations import Pane
 from services.playground import MOST_PANES, Playground, first_panes, untouched
 
@@ -43,10 +44,17 @@ playground = Playground(
 
 def send() -> None:
     """The prompt goes to every linked pane."""
-    text = st.session_state.playground_prompt
+    value = st.session_state.playground_prompt
     st.session_state.playground_sends = st.session_state.get("playground_sends", 0) + 1
-    if text and text.strip():
-        playground.send([{"text": text}])
+    send_draft(draft_of(value.text or "", value.files))
+
+
+def send_draft(draft: Draft) -> None:
+    """A prompt with its files goes to every pane; one that no model would take is kept, with the reasons."""
+    if draft.bad_files or draft.problem:
+        hold(draft)
+    elif not draft.empty:
+        playground.send(*attachments.blocks(draft.text, draft.files, playground.document_names()))
 
 
 def send_to(pane: Pane, text: str) -> None:
@@ -57,7 +65,10 @@ def send_to(pane: Pane, text: str) -> None:
 
 def send_filled(text: str) -> None:
     """A filled template goes to every pane; "" where they all call managed prompts that need no more."""
-    playground.send([{"text": text}] if text.strip() else [])
+    if text.strip():
+        send_draft(draft_of(text, ()))
+    else:
+        playground.send([])
 
 
 def choose_model(pane: Pane, text: str) -> None:
@@ -180,9 +191,11 @@ with st.container(key="playground_prompt_tools"):
         prompt_library(playground, catalogue, user)
     with right:
         variables_form(playground, user, on_send=send_filled)
+any_linked = any(pane.linked for pane in playground.panes)
+preflight_bar(playground, send_draft, access_in_words, may_send=user.can("spend") and any_linked)
 if not user.can("spend"):
     placeholder = "Your role can look, but not send prompts"
-elif any(pane.linked for pane in playground.panes):
+elif any_linked:
     placeholder = (
         "Ask every pane" if all(pane.linked for pane in playground.panes) else "Ask the linked panes"
     )
@@ -191,7 +204,8 @@ else:
 st.chat_input(
     placeholder,
     key="playground_prompt",
-    disabled=not user.can("spend") or not any(pane.linked for pane in playground.panes),
+    accept_file="multiple",  # of any type: Streamlit answers a name that it does not like with an exception
+    disabled=not user.can("spend") or not any_linked,
     on_submit=send,
 )
 keep_draft("playground_prompt", user.username, st.session_state.get("playground_sends", 0))

@@ -40,6 +40,8 @@ def main() -> None:
             page.set_default_timeout(WAIT_MS)
             show_playground(page, app.url)
             save(page, options.out / "model_playground.png")
+            show_history(page, app.url)
+            save(page, options.out / "run_history.png")
             show_home(page, app.url)
             save(page, options.out / "home.png")
             browser.close()
@@ -55,6 +57,12 @@ def show_playground(page: Page, url: str) -> None:
     prompt.press("Enter")
     for pane in (0, 1):
         page.wait_for_selector(f".st-key-playground_metrics_{pane}")
+
+
+def show_history(page: Page, url: str) -> None:
+    """The runs that the playground has left."""
+    page.goto(f"{url}/run_history")
+    page.wait_for_selector("[data-testid=stDataFrame] canvas")
 
 
 def show_home(page: Page, url: str) -> None:

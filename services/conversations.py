@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services import bodies
+from services import attachments, bodies
 from services.capabilities import Capabilities, put_additional
 from services.clients import Identity
 from services.guardrails import GuardrailChoice, guardrail_of, put_guardrail
@@ -55,13 +55,15 @@ class Turn:
 
     `prompt` holds Converse content blocks. `run` is None while the reply streams, and for turns that came
     with another run: those have `reply`, the assistant's content blocks, alone. `problem` is set where the
-    prompt was refused before any call was made.
+    prompt was refused before any call was made. `file_labels` are the names that the files of the prompt came
+    with, in the order of their blocks.
     """
 
     prompt: tuple[JsonDict, ...]
     run: Run | None = None
     reply: tuple[JsonDict, ...] = ()
     problem: Problem | None = None
+    file_labels: tuple[str, ...] = ()
 
     @property
     def ended_at(self) -> float | None:
@@ -175,6 +177,8 @@ def converse_call(
     """The call that continues the chat with this prompt. RefusedError where the service would say no."""
     _refuse_what_cannot_work(settings, model)
     _refuse_to_leave_calls_open(turns, prompt)
+    if problem := attachments.refused(prompt, history(turns), model):
+        raise RefusedError(problem)
     streams = model.capabilities.streaming is not False
     if settings.operation == "InvokeModel":
         operation = "InvokeModelWithResponseStream" if streams else "InvokeModel"

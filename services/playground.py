@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services import models
+from services import attachments, models
 from services.clients import Identity
 from services.conversations import (
     Pane,
@@ -67,14 +67,26 @@ class Playground:
             if last.problem is None and (last.run is None or last.run.id == stream.id):
                 pane.turns[-1] = replace(last, run=stream.run())
 
-    def send(self, prompt: Sequence[dict[str, Any]]) -> None:
-        """One prompt to every linked pane; see `send_to`."""
+    def send(self, prompt: Sequence[dict[str, Any]], file_labels: tuple[str, ...] = ()) -> None:
+        """One prompt to every linked pane; see `send_to`.
+
+        `file_labels` are the names that the files among the blocks came with.
+        """
         linked = [pane for pane in self.panes if pane.linked]
         for pane in linked:
             self._stop(pane)
         self.settle()
         for pane in linked:
-            self._ask(pane, prompt)
+            self._ask(pane, prompt, file_labels=file_labels)
+
+    def document_names(self) -> set[str]:
+        """The names of all documents in the panes: a request with two of one name is refused."""
+        return {
+            name
+            for pane in self.panes
+            for turn in pane.turns
+            for name in attachments.document_names(turn.prompt)
+        }
 
     def send_to(self, pane: Pane, prompt: Sequence[dict[str, Any]]) -> None:
         """A prompt to one pane. If it still streams it is stopped first, and keeps what it has."""
@@ -102,7 +114,10 @@ class Playground:
 
     def send_again(self, pane: Pane, turn: int) -> None:
         """A prompt that was refused while the pane waited for tool results, now at the end."""
-        self.send_to(pane, pane.turns.pop(turn).prompt)
+        refused = pane.turns.pop(turn)
+        self._stop(pane)
+        self.settle()
+        self._ask(pane, refused.prompt, file_labels=refused.file_labels)
 
     def stop(self, pane: Pane) -> None:
         """Stop the pane's reply; what has arrived stays, and nothing more is sent by itself."""
@@ -120,23 +135,25 @@ class Playground:
 
         Its runs stay in the history.
         """
-        prompt = with_text(pane.turns[turn].prompt, text)
+        edited = pane.turns[turn]
         self._stop(pane)
         self.settle()
         del pane.turns[turn:]
-        self._ask(pane, prompt)
+        self._ask(pane, with_text(edited.prompt, text), file_labels=edited.file_labels)
 
     def fork(self, pane: Pane, turn: int, text: str) -> None:
         """Ask with other words from an earlier turn, in a new pane beside this one."""
         branch = Pane(pane.settings, pane.turns[:turn], linked=pane.linked)
         self.panes.insert(self.panes.index(pane) + 1, branch)
-        self._ask(branch, with_text(pane.turns[turn].prompt, text))
+        edited = pane.turns[turn]
+        self._ask(branch, with_text(edited.prompt, text), file_labels=edited.file_labels)
 
     def retry(self, pane: Pane) -> None:
         """The pane's last prompt once more, in the place of its last turn."""
         last = pane.turns.pop()
         failed = last.run if last.run and last.run.state == "failed" else None
-        self._ask(pane, last.prompt, attempt=failed.call.attempt + 1 if failed else 1)
+        attempt = failed.call.attempt + 1 if failed else 1
+        self._ask(pane, last.prompt, attempt, last.file_labels)
 
     def add(self, like: Pane) -> None:
         """One more pane beside the one it copies."""
@@ -168,8 +185,14 @@ class Playground:
         if stream := self.hub.streams.pop(pane.key, None):
             stream.stop()
 
-    def _ask(self, pane: Pane, prompt: Sequence[dict[str, Any]], attempt: int = 1) -> None:
-        turn = Turn(prompt=tuple(prompt))
+    def _ask(
+        self,
+        pane: Pane,
+        prompt: Sequence[dict[str, Any]],
+        attempt: int = 1,
+        file_labels: tuple[str, ...] = (),
+    ) -> None:
+        turn = Turn(prompt=tuple(prompt), file_labels=file_labels)
         pane.halted = False
         try:
             model = self.model_of(pane)

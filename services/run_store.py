@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -26,6 +26,8 @@ from services.problems import Problem
 from services.runs import Run, RunFormatError, RunState, TokenUsage, from_json, inline, new_id, to_json
 
 log = logging.getLogger(__name__)
+
+RunScope = Literal["all", "own", "shared"]
 
 INLINE_BYTES = 1024
 """Binaries up to this size stay in the run's own document."""
@@ -77,14 +79,14 @@ class RunStore:
         try:
             self._save(run)
         except Exception as error:  # noqa: BLE001 (the reply is on screen; a history that fails must not take it away)
-            reason = _reason(error)
+            why = reason(error)
             if not self._failing:
-                log.error("Runs cannot be stored: %s", reason)
+                log.error("Runs cannot be stored: %s", why)
             self._failing = True
             return Problem(
                 code="RunNotStored",
                 title="This reply is not in the history",
-                cause=reason,
+                cause=why,
                 fix="Export what you want to keep. Check WORKBENCH_DATABASE_URL, its disk and its rights.",
             )
         self._failing = False
@@ -116,26 +118,43 @@ class RunStore:
         text: str = "",
         kind: str | None = None,
         model_id: str | None = None,
+        state: RunState | None = None,
+        scope: RunScope = "all",
         limit: int = 50,
         offset: int = 0,
     ) -> tuple[RunSummary, ...]:
         """The user's own and the shared runs, newest first.
 
-        `text` finds runs whose prompt and reply contain each of its words, whatever their case.
+        `text` finds runs whose prompt and reply contain each of its words, whatever their case. `scope`
+        narrows them to the user's own, or to those that others have shared.
         """
-        query = sa.select(tables.runs).where(_visible_to(user))
-        if kind is not None:
-            query = query.where(tables.runs.c.kind == kind)
-        if model_id is not None:
-            query = query.where(tables.runs.c.model_id == model_id)
-        if words := _searchable(text).split():
-            found = sa.select(tables.texts.c.run_id)
-            for word in words:
-                found = found.where(tables.texts.c.text.contains(word, autoescape=True))
-            query = query.where(tables.runs.c.id.in_(found))
+        query = sa.select(tables.runs).where(*_matches(user, text, kind, model_id, state, scope))
         query = query.order_by(tables.runs.c.started_at.desc(), tables.runs.c.id).limit(limit).offset(offset)
         with self._engine.connect() as connection:
             return tuple(_summary(row) for row in connection.execute(query).mappings())
+
+    def count(
+        self,
+        user: str,
+        *,
+        text: str = "",
+        kind: str | None = None,
+        model_id: str | None = None,
+        state: RunState | None = None,
+        scope: RunScope = "all",
+    ) -> int:
+        """How many runs `list` would go through."""
+        query = sa.select(sa.func.count()).select_from(tables.runs)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.where(*_matches(user, text, kind, model_id, state, scope)))
+            return int(found.scalar_one())
+
+    def kinds_and_models(self, user: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The kinds and the model ids that the runs of `list` have, each once and sorted."""
+        query = sa.select(tables.runs.c.kind, tables.runs.c.model_id).where(_visible_to(user)).distinct()
+        with self._engine.connect() as connection:
+            found = connection.execute(query).all()
+        return tuple(sorted({row.kind for row in found})), tuple(sorted({row.model_id for row in found}))
 
     def share(self, id: str, user: str, shared: bool) -> bool:
         """Let everybody see a run, or nobody else again; False where the user has no such run."""
@@ -168,6 +187,11 @@ class RunStore:
                 self._connected.dispose()
 
     @property
+    def engine(self) -> sa.Engine:
+        """The database, for what is stored beside the runs. Raises StoreError, SQLAlchemyError, OSError."""
+        return self._engine
+
+    @property
     def _engine(self) -> sa.Engine:
         with self._lock:
             if self._connected is None:
@@ -175,17 +199,8 @@ class RunStore:
             return self._connected
 
     def _save(self, run: Run) -> None:
-        document, binaries = _document(run)
-        row = _row(run)
-        prompt, reply = replies.prompt_of(run.call), _reply_text(run)
-        text = _searchable(f"{prompt[:SEARCHED_CHARS]}\n{reply[:SEARCHED_CHARS]}")
         with self._engine.begin() as connection:
-            _delete(connection, run.id, run.call.user)
-            connection.execute(sa.insert(tables.runs).values(row))
-            connection.execute(sa.insert(tables.texts).values(run_id=run.id, text=text))
-            connection.execute(sa.insert(tables.documents).values(run_id=run.id, document=document))
-            for sha256, data in binaries.items():
-                _add_binary(connection, run.id, sha256, data)
+            write(connection, run)
 
 
 @cache
@@ -201,8 +216,40 @@ def keep(run: Run) -> Problem | None:
     return store().save(run)
 
 
+def write(connection: sa.Connection, run: Run) -> None:
+    """Store a run, or replace it, as a part of the connection's transaction."""
+    document, binaries = _document(run)
+    row = _row(run)
+    prompt, reply = replies.prompt_of(run.call), _reply_text(run)
+    text = _searchable(f"{prompt[:SEARCHED_CHARS]}\n{reply[:SEARCHED_CHARS]}")
+    _delete(connection, run.id, run.call.user)
+    connection.execute(sa.insert(tables.runs).values(row))
+    connection.execute(sa.insert(tables.texts).values(run_id=run.id, text=text))
+    connection.execute(sa.insert(tables.documents).values(run_id=run.id, document=document))
+    for sha256, data in binaries.items():
+        _add_binary(connection, run.id, sha256, data)
+
+
 def _visible_to(user: str) -> sa.ColumnElement[bool]:
     return sa.or_(tables.runs.c.owner == user, tables.runs.c.shared)
+
+
+def _matches(
+    user: str, text: str, kind: str | None, model_id: str | None, state: str | None, scope: RunScope
+) -> list[sa.ColumnElement[bool]]:
+    runs = tables.runs.c
+    conditions = [_visible_to(user)]
+    if scope != "all":
+        conditions.append(runs.owner == user if scope == "own" else runs.owner != user)
+    for column, wanted in ((runs.kind, kind), (runs.model_id, model_id), (runs.state, state)):
+        if wanted is not None:
+            conditions.append(column == wanted)
+    if words := _searchable(text).split():
+        found = sa.select(tables.texts.c.run_id)
+        for word in words:
+            found = found.where(tables.texts.c.text.contains(word, autoescape=True))
+        conditions.append(runs.id.in_(found))
+    return conditions
 
 
 def _document(run: Run) -> tuple[bytes, dict[str, bytes]]:
@@ -255,20 +302,20 @@ def _row(run: Run) -> dict[str, Any]:
         "started_at": run.started_at.timestamp(),
         "kind": call.kind,
         "operation": call.operation,
-        "model_id": _storable(call.model_id),
+        "model_id": storable(call.model_id),
         "parent_id": call.parent_id,
         "backend": identity.backend,
         "profile": identity.profile,
         "region": identity.region,
         "state": run.state,
-        "problem": _storable(run.problem.title) if run.problem else None,
+        "problem": storable(run.problem.title) if run.problem else None,
         "usage": json.dumps(asdict(run.usage)) if run.usage else None,
         "ttft_ms": run.ttft_ms,
         "latency_ms": run.latency_ms,
         "cost_usd": run.cost_usd,
         "tags": json.dumps(dict(call.tags)),
-        "prompt": _storable(replies.prompt_of(call)[:EXCERPT_CHARS]),
-        "reply": _storable(_reply_text(run)[:EXCERPT_CHARS]),
+        "prompt": storable(replies.prompt_of(call)[:EXCERPT_CHARS]),
+        "reply": storable(_reply_text(run)[:EXCERPT_CHARS]),
     }
 
 
@@ -286,15 +333,15 @@ def _reply_text(run: Run) -> str:
 
 
 def _searchable(text: str) -> str:
-    return _storable(text).casefold()
+    return storable(text).casefold()
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Without what a database's text cannot hold: NUL (Postgres) and half surrogate pairs."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Why, in one line, without the statement: the driver's own words where there are some."""
     words = str(getattr(error, "orig", None) or error).strip().splitlines()
     return f"{type(error).__name__}: {words[0]}" if words else type(error).__name__

@@ -88,16 +88,17 @@ def connect(url: str) -> sa.Engine:
         sa.event.listen(engine, "connect", _set_up_sqlite)
     try:
         try:
-            _make_tables(engine)
+            make_tables(engine)
         except IntegrityError:  # another server made them at the same moment
-            _make_tables(engine)
+            make_tables(engine)
     except BaseException:
         engine.dispose()
         raise
     return engine
 
 
-def _make_tables(engine: sa.Engine) -> None:
+def make_tables(engine: sa.Engine) -> None:
+    """Make the tables of the schema that are not there yet. Raises StoreError, SQLAlchemyError."""
     with engine.begin() as connection:
         for table in schema.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))

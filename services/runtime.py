@@ -65,6 +65,13 @@ def open_call(call: Call) -> Opened:
 
 def call_once(call: Call) -> Run:
     """Make the call and wait for its end. The run is stored; a failure is in its `problem`, never raised."""
+    run = call_unstored(call)
+    run_store.keep(run)
+    return run
+
+
+def call_unstored(call: Call) -> Run:
+    """As `call_once`, for a caller that stores the run itself."""
     recorder, problem = Recorder(call), None
     try:
         opened = open_call(call)
@@ -75,9 +82,7 @@ def call_once(call: Call) -> Run:
     except Exception as error:  # noqa: BLE001 (the caller gets a Run, whatever happened)
         problem = problem_of(error, call)
     recorder.end()
-    run = recorder.run("failed" if problem else "done", problem)
-    run_store.keep(run)
-    return run
+    return recorder.run("failed" if problem else "done", problem)
 
 
 def problem_of(error: Exception, call: Call) -> Problem:

@@ -21,7 +21,11 @@ from tests.pages.conftest import Workspace
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py"))
 pytestmark = pytest.mark.usefixtures("workspace")
-PART_OF_PAGE = {"home.py": "health_refresh", "model_playground.py": "playground_new_chat"}
+PART_OF_PAGE = {
+    "home.py": "health_refresh",
+    "model_playground.py": "playground_new_chat",
+    "run_history.py": "history_details",
+}
 """A button of each page, by which it is seen that the page was drawn."""
 
 
