@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -27,15 +27,18 @@ _ICONS = {
 _thumbnails: OrderedDict[tuple[int, int], bytes | None] = OrderedDict()
 
 
-def draw_prompt(turn: Turn) -> None:
-    """Draw the prompt of a turn: its files under the names they came with, then its words."""
+def draw_prompt(turn: Turn, tool_names: Mapping[str, str]) -> None:
+    """Draw the prompt of a turn: its files under the names they came with, then its words.
+
+    `tool_names` as in `draw_reply`.
+    """
     files = [block for block in turn.prompt if kind_of(block)]
     labels = [*turn.file_labels, *(_name_in(block) for block in files[len(turn.file_labels) :])]
     if files:
         with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
             for block, label in zip(files, labels, strict=False):
                 _draw_file(block, label)
-    draw_reply([_shortened(block) for block in turn.prompt if not kind_of(block)])
+    draw_reply([_shortened(block) for block in turn.prompt if not kind_of(block)], tool_names)
 
 
 def draw_chips(files: Sequence[Attachment]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -18,7 +19,8 @@ from components.problem_card import problem_card
 from components.reply import draw_reply, stream_reply
 from components.reply_hub import reply_hub
 from components.run_details import run_details
-from services.conversations import Pane, Turn, reply_content
+from components.tool_results import output_check, tool_results
+from services.conversations import Pane, Turn, reply_content, tool_names, waiting_calls
 from services.models import Catalogue, Model
 from services.problems import Action
 from services.streaming import ReplyStream
@@ -76,7 +78,7 @@ def _header(
             icon=":material/stop_circle:",
             help="Stop this reply; what has arrived stays",
             disabled=stream is None,
-            on_click=stream.stop if stream else None,
+            on_click=actions.stop,
         )
 
 
@@ -91,19 +93,22 @@ def _conversation(
     hidden = max(0, len(turns) - _RECENT_TURNS)
     if hidden and not st.toggle(f"Show {hidden} earlier turns", key=f"playground_earlier_{n}"):
         turns = turns[hidden:]
+    names = tool_names(pane.turns)
     for index, turn in enumerate(turns, start=len(pane.turns) - len(turns)):
         last = index == len(pane.turns) - 1
         with st.chat_message("user", avatar=":material/person:"):
             if editing == index:
                 edit_prompt(n, pane, index, actions)
             else:
-                draw_prompt(turn)
+                draw_prompt(turn, names)
         if last and stream:
             with _place(n, stream):
                 _live_reply(n, stream)
             st.empty()  # in the place of the metrics and the problem of the reply before
         else:
             _finished_reply(n, pane, index, actions)
+            if last:
+                tool_results(n, pane, actions)
     runs = [turn.run for turn in pane.turns if turn.run]
     if len(runs) > 1:
         st.caption(totals_line(runs).replace("$", "\\$"))
@@ -131,7 +136,7 @@ def _live_reply(n: int, stream: ReplyStream) -> None:
     with st.container(key=f"playground_reply_{n}"):
         stream_reply(stream)
     run = stream.run()
-    if run.problem or reply_hub().settle():
+    if run.problem or run.stop_reason == "tool_use" or reply_hub().settle():
         st.rerun()  # comes back here: in a parallel fragment it is only a request
     else:
         metrics_line(run, key=f"playground_metrics_{n}")
@@ -149,18 +154,24 @@ def _finished_reply(n: int, pane: Pane, index: int, actions: PaneActions) -> Non
             guardrail_trace(turn.run)
         if problem:
             possible = _problem_actions(actions, last, problem.suggestion)
+            if problem.code == "ToolResultMissing":  # the results come first, from the form below
+                again = {} if waiting_calls(pane.turns) else {"retry": lambda: actions.send_again(index)}
+                possible = cast("dict[Action, Callable[[], None]]", again)
             problem_card(problem, key=key, actions=possible, since=turn.ended_at)
+        if turn.run:
+            output_check(turn.run, pane.settings.output_schema)
         with st.container(horizontal=True, gap="xsmall"):
             _reply_tools(key, turn, last, actions)
-            st.button(
-                "Edit",
-                key=f"playground_edit_turn_{key}",
-                icon=":material/edit:",
-                type="tertiary",
-                help="Change this prompt: ask again from here, or in a new pane",
-                on_click=start_editing,
-                args=(pane, index),
-            )
+            if not turn.is_tool_result:
+                st.button(
+                    "Edit",
+                    key=f"playground_edit_turn_{key}",
+                    icon=":material/edit:",
+                    type="tertiary",
+                    help="Change this prompt: ask again from here, or in a new pane",
+                    on_click=start_editing,
+                    args=(pane, index),
+                )
 
 
 def _problem_actions(

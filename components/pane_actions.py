@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.conversations import Settings
+from services.tools import ToolResult
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,10 @@ class PaneActions:
     retry: Callable[[], None]
     restart_backend: Callable[[], None]
     send: Callable[[str], None]
+    send_again: Callable[[int], None]
+    stop: Callable[[], None]
     edit: Callable[[int, str], None]
     fork: Callable[[int, str], None] | None = None
     remove: Callable[[], None] | None = None
     toggle_link: Callable[[], None] | None = None
+    answer: Callable[[Sequence[ToolResult]], None] | None = None

@@ -11,6 +11,7 @@ from components.guardrail_and_cache import guardrail_and_cache
 from components.model_picker import model_facts
 from components.pane_actions import PaneActions
 from components.parameter_form import parameter_form
+from components.tool_form import tool_form
 from services.capabilities import Capabilities
 from services.conversations import Pane
 from services.models import Model
@@ -89,6 +90,7 @@ def _pane_buttons(n: int, pane: Pane, actions: PaneActions) -> None:
 
 SECTIONS: dict[str, Section] = {
     "Parameters": _parameters,
+    "Tools": tool_form,
     "API": body_editor,
     "Guardrail & cache": guardrail_and_cache,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -11,8 +11,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.safe_markdown import escape_stream, plain, safe_markdown
 from services.streaming import Block, ReplyStream
+from services.tools import unparsed_input
 
 JsonDict = dict[str, Any]
+
+_PREVIEW = 60
 
 
 def stream_reply(stream: ReplyStream) -> None:
@@ -29,10 +32,18 @@ def stream_reply(stream: ReplyStream) -> None:
     waiting.empty()
 
 
-def draw_reply(content: list[JsonDict]) -> None:
-    """Draw the content blocks of a message that is whole (Converse `message.content`), in their order."""
+def draw_reply(content: list[JsonDict], tool_names: Mapping[str, str] | None = None) -> None:
+    """Draw the content blocks of a message that is whole (Converse `message.content`), in their order.
+
+    `tool_names` names the tools that results belong to, by `toolUseId`; this message's own calls are known.
+    """
+    calls = [block["toolUse"] for block in content if "toolUse" in block]
+    names = {call.get("toolUseId"): str(call.get("name", "?")) for call in calls} | dict(tool_names or {})
     for block in content:
         for kind, value in block.items():
+            if kind == "toolResult":
+                _draw_tool_result(value, names.get(value.get("toolUseId"), "a tool"))
+                continue
             _DRAW.get(kind, _draw_unknown)({kind: value} if kind not in _DRAW else value)
 
 
@@ -76,8 +87,13 @@ def _draw_reasoning(reasoning: JsonDict) -> None:
 
 
 def _draw_tool_use(tool: JsonDict) -> None:
+    unparsed = unparsed_input(tool)
     with _tool_call(tool):
-        st.code(_pretty(tool.get("input")), language="json", wrap_lines=True)
+        if unparsed is None:
+            st.code(_pretty(tool.get("input")), language="json", wrap_lines=True)
+            return
+        st.warning("The input is not JSON: it was cut off, or the model made a mistake.")
+        st.code(unparsed, language=None, wrap_lines=True)
 
 
 def _tool_call(tool: JsonDict) -> DeltaGenerator:
@@ -85,9 +101,18 @@ def _tool_call(tool: JsonDict) -> DeltaGenerator:
     return st.expander(label, icon=":material/build:", type="compact", expanded=True)
 
 
-def _draw_tool_result(result: JsonDict) -> None:
-    with st.expander("Tool result", icon=":material/build_circle:", type="compact"):
-        st.code(_pretty(result.get("content")), language="json", wrap_lines=True)
+def _draw_tool_result(result: JsonDict, tool_name: str) -> None:
+    parts = [
+        part.get("text") if "text" in part else _pretty(part.get("json", part))
+        for part in result.get("content") or []
+    ]
+    text = "\n".join(str(part) for part in parts)
+    preview = " ".join(text[: 2 * _PREVIEW].split())
+    preview = preview if len(preview) <= _PREVIEW else preview[:_PREVIEW] + "…"
+    kind = "Error" if result.get("status") == "error" else "Result"
+    label = f"{kind} of {plain(tool_name)}: {plain(preview)}"
+    with st.expander(label, icon=":material/build_circle:", type="compact"):
+        st.code(text, language="json", wrap_lines=True)
 
 
 def _draw_citations(block: JsonDict) -> None:
@@ -124,7 +149,6 @@ _DRAW: dict[str, Callable[[Any], None]] = {
     "text": _draw_text,
     "reasoningContent": _draw_reasoning,
     "toolUse": _draw_tool_use,
-    "toolResult": _draw_tool_result,
     "citationsContent": _draw_citations,
     "image": _draw_image,
     "document": _draw_document,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import ParamSpec
 
 import streamlit as st
 
@@ -26,6 +28,7 @@ from services.conversations import Pane
 from services.playground import MOST_PANES, Playground, first_panes, untouched
 
 user = require_user()
+MAY_NOT_SEND = "Your role can look, but not send prompts"
 identity = current_identity()
 catalogue = models.catalogue(identity)
 
@@ -92,6 +95,21 @@ def access_in_words(pane: Pane) -> str:
     return ":green[Access granted]" if access == "available" else f":red[No access:] {plain(reason)}"
 
 
+P = ParamSpec("P")
+
+
+def spending(action: Callable[P, None]) -> Callable[P, None]:
+    """The action for those who may send prompts, a sentence for the others."""
+
+    def act(*args: P.args, **kwargs: P.kwargs) -> None:
+        if user.can("spend"):
+            action(*args, **kwargs)
+        else:
+            st.toast(MAY_NOT_SEND, icon=":material/lock:")
+
+    return act
+
+
 def actions_of(pane: Pane) -> PaneActions:
     """What the buttons of one pane do."""
     several, has_room = len(playground.panes) > 1, len(playground.panes) < MOST_PANES
@@ -102,13 +120,16 @@ def actions_of(pane: Pane) -> PaneActions:
         duplicate=lambda: playground.add(pane),
         access=lambda: access_in_words(pane),
         clear=lambda: playground.clear(pane),
-        retry=lambda: playground.retry(pane),
+        retry=spending(lambda: playground.retry(pane)),
         restart_backend=restart_backend,
-        send=lambda text: send_to(pane, text),
-        edit=lambda turn, text: playground.edit(pane, turn, text),
-        fork=(lambda turn, text: playground.fork(pane, turn, text)) if has_room else None,
+        send=spending(lambda text: send_to(pane, text)),
+        send_again=spending(lambda turn: playground.send_again(pane, turn)),
+        stop=lambda: playground.stop(pane),
+        edit=spending(lambda turn, text: playground.edit(pane, turn, text)),
+        fork=spending(lambda turn, text: playground.fork(pane, turn, text)) if has_room else None,
         remove=(lambda: playground.remove(pane)) if several else None,
         toggle_link=(lambda: setattr(pane, "linked", not pane.linked)) if several else None,
+        answer=(lambda results: playground.answer(pane, results)) if user.can("spend") else None,
     )
 
 
@@ -185,7 +206,7 @@ def chat_buttons() -> None:
         icon=":material/stop_circle:",
         disabled=not playground.any_live,
         shortcut="Esc",
-        on_click=playground.hub.stop_all,
+        on_click=playground.stop_all,
     )
 
 
@@ -207,7 +228,7 @@ def chat() -> None:
             [model.name if (model := playground.model_of(pane)) else "?" for pane in panes],
             [pane.turns[-1].run if pane.turns else None for pane in panes],
         )
-    with st.container(key="playground_prompt_tools"):
+    with st.container(key="playground_prompt_tools", gap=None):
         left, right = st.columns(2)
         with left:
             prompt_library(playground, catalogue, user)
@@ -217,7 +238,7 @@ def chat() -> None:
     may_send = user.can("spend") and bool(linked)
     preflight_bar(playground, send_draft, access_in_words, may_send=may_send)
     if not user.can("spend"):
-        placeholder = "Your role can look, but not send prompts"
+        placeholder = MAY_NOT_SEND
     elif linked:
         placeholder = "Ask every pane" if len(linked) == len(panes) else "Ask the linked panes"
     else:
@@ -234,6 +255,8 @@ def chat() -> None:
 
 
 playground.settle()
+if user.can("spend"):
+    playground.answer_from_mocks()
 is_chat = toolbar()
 catalogue_problems(catalogue)
 if playground.hub.store_problem:

@@ -19,6 +19,7 @@ from services.prompt_caching import CachePoints, cache_points_of, is_point, put_
 from services.replies import INVOKE_OPERATIONS, content_of
 from services.runs import Call, Run
 from services.runtime import converse_request
+from services.tools import calls_in, request_members, typed_schema, typed_tools
 
 JsonDict = dict[str, Any]
 
@@ -36,6 +37,12 @@ class Settings:
     parameters: Mapping[str, float | str] = field(default_factory=dict)
     stop_sequences: tuple[str, ...] = ()
     additional_json: str = ""
+    tools_json: str = ""
+    tool_choice: str = "auto"
+    tool_mocks: Mapping[str, str] = field(default_factory=dict)
+    answer_from_mocks: bool = False
+    output_schema: str = ""
+    send_output_schema: bool = True
     operation: str = "Converse"
     body_json: str = ""
     guardrail: GuardrailChoice = field(default_factory=GuardrailChoice)
@@ -68,18 +75,25 @@ class Turn:
         """The words of the prompt, without its files."""
         return "\n\n".join(block["text"] for block in self.prompt if "text" in block)
 
+    @property
+    def is_tool_result(self) -> bool:
+        """Whether the prompt answers tool calls of the reply before it."""
+        return any("toolResult" in block for block in self.prompt)
+
 
 @dataclass
 class Pane:
     """One chat beside others: its settings and turns. `key` names its stream; it stays when panes move.
 
-    A pane that is not `linked` is asked by itself, not by the prompt that goes to all.
+    A pane that is not `linked` is asked by itself, not by the prompt that goes to all. A `halted` pane was
+    stopped: until it is asked again it sends no tool results by itself.
     """
 
     settings: Settings
     turns: list[Turn] = field(default_factory=list)
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
     linked: bool = True
+    halted: bool = False
 
     def copy(self) -> Pane:
         """The same settings and turns under a new key, to go another way from here."""
@@ -123,6 +137,24 @@ def history(turns: Iterable[Turn]) -> list[JsonDict]:
     return messages
 
 
+def waiting_calls(turns: Iterable[Turn]) -> list[JsonDict]:
+    """The `toolUse` blocks whose results the model waits for; [] where the next prompt may be any."""
+    last = history(turns)[-1:]
+    return calls_in(last[0]["content"]) if last else []
+
+
+def tool_steps(turns: Sequence[Turn]) -> int:
+    """How many turns in a row, up to the last one, answer tool calls."""
+    return next((n for n, turn in enumerate(reversed(turns)) if not turn.is_tool_result), len(turns))
+
+
+def tool_names(turns: Iterable[Turn]) -> dict[str, str]:
+    """The name of every tool that was called, by `toolUseId`."""
+    replies = (reply_content(turn.run) if turn.run else turn.reply for turn in turns)
+    calls = (block["toolUse"] for reply in replies for block in reply if "toolUse" in block)
+    return {str(call.get("toolUseId")): str(call.get("name", "?")) for call in calls}
+
+
 def sent_parameters(settings: Settings, capabilities: Capabilities) -> dict[str, float | str]:
     """The parameters that go out: those that are set, that the model has, and that it does not refuse."""
     return {
@@ -143,7 +175,8 @@ def converse_call(
     tags: Mapping[str, str],
 ) -> Call:
     """The call that continues the chat with this prompt. RefusedError where the service would say no."""
-    _refuse_what_cannot_work(settings, model, turns)
+    _refuse_what_cannot_work(settings, model)
+    _refuse_to_leave_calls_open(turns, prompt)
     if problem := attachments.refused(prompt, history(turns), model):
         raise RefusedError(problem)
     streams = model.capabilities.streaming is not False
@@ -221,6 +254,7 @@ def _converse(
         inference_config=inference,
         additional=additional or None,
     )
+    request |= _tool_members(settings, request["messages"])
     put_cache_points(request, settings.cache_points, model.capabilities)
     return request
 
@@ -236,12 +270,16 @@ def from_run(run: Run) -> Pane:
     inference = dict(request.get("inferenceConfig") or {})
     stops = tuple(inference.pop("stopSequences", ()))
     additional = request.get("additionalModelRequestFields")
+    tools_json, tool_choice = typed_tools(request)
     settings = Settings(
         model_id=run.call.model_id,
         system="\n\n".join(block["text"] for block in request.get("system") or [] if "text" in block),
         parameters=inference,
         stop_sequences=stops,
         additional_json=json.dumps(additional, indent=2) if additional else "",
+        tools_json=tools_json,
+        tool_choice=tool_choice,
+        output_schema=typed_schema(request),
         guardrail=guardrail_of(request),
         cache_points=cache_points_of(request),
     )
@@ -274,7 +312,7 @@ def _from_invoke_run(run: Run) -> Pane:
     return Pane(settings, [Turn(prompt=({"text": prompt},) if prompt.strip() else (), run=run)])
 
 
-def _refuse_what_cannot_work(settings: Settings, model: Model, turns: Sequence[Turn]) -> None:
+def _refuse_what_cannot_work(settings: Settings, model: Model) -> None:
     if not model.callable:
         raise RefusedError(
             Problem(
@@ -299,17 +337,32 @@ def _refuse_what_cannot_work(settings: Settings, model: Model, turns: Sequence[T
                     action="edit_parameters",
                 )
             )
-    last = history(turns)[-1:]
-    if last and any("toolUse" in block for block in last[0]["content"]):
+
+
+def _refuse_to_leave_calls_open(turns: Sequence[Turn], prompt: Sequence[JsonDict]) -> None:
+    answered = {block["toolResult"]["toolUseId"] for block in prompt if "toolResult" in block}
+    if any(call.get("toolUseId") not in answered for call in waiting_calls(turns)):
         raise RefusedError(
             Problem(
                 code="ToolResultMissing",
                 title="The model waits for a tool result",
                 cause="The last reply asked for a tool; Converse takes only its result as the next message.",
-                fix="Start a new chat, or continue this run from the code that has the tool.",
-                action="shorten",
+                fix="Send the results in the form of this pane; this prompt stays here and can then be sent.",
+                action="retry",
             )
         )
+
+
+def _tool_members(settings: Settings, messages: Sequence[JsonDict]) -> JsonDict:
+    members = request_members(
+        tools_json=settings.tools_json,
+        choice=settings.tool_choice,
+        output_schema=settings.output_schema if settings.send_output_schema else "",
+        messages=messages,
+    )
+    if isinstance(members, Problem):
+        raise RefusedError(members)
+    return members
 
 
 def _additional(text: str) -> JsonDict:

@@ -8,11 +8,21 @@ from typing import Any
 
 from services import attachments, models
 from services.clients import Identity
-from services.conversations import Pane, RefusedError, Settings, Turn, converse_call, with_text
+from services.conversations import (
+    Pane,
+    RefusedError,
+    Settings,
+    Turn,
+    converse_call,
+    tool_steps,
+    waiting_calls,
+    with_text,
+)
 from services.models import Catalogue, Model
 from services.problems import Problem
 from services.prompt_exchange import call_by_arn, with_values
 from services.streaming import ReplyStream, StreamHub
+from services.tools import MOST_STEPS, ToolResult, mocked_results, result_blocks
 
 MOST_PANES = 6
 
@@ -84,6 +94,42 @@ class Playground:
         self.settle()
         self._ask(pane, prompt)
 
+    def answer(self, pane: Pane, results: Sequence[ToolResult]) -> None:
+        """The results of the tool calls that the pane's model waits for."""
+        self._ask(pane, result_blocks(results))
+
+    def answer_from_mocks(self) -> None:
+        """Answer the calls that have just arrived, in panes that do so by themselves, where all have mocks.
+
+        Not in a pane that was stopped or opened from a run, and at most `MOST_STEPS` times in a row.
+        """
+        for pane in self.panes:
+            if not pane.settings.answer_from_mocks or pane.halted or not pane.turns:
+                continue
+            run, stream = pane.turns[-1].run, self.hub.streams.get(pane.key)
+            if not (run and stream and run.id == stream.id and tool_steps(pane.turns) < MOST_STEPS):
+                continue
+            if results := mocked_results(waiting_calls(pane.turns), pane.settings.tool_mocks):
+                self.answer(pane, results)
+
+    def send_again(self, pane: Pane, turn: int) -> None:
+        """A prompt that was refused while the pane waited for tool results, now at the end."""
+        refused = pane.turns.pop(turn)
+        self._stop(pane)
+        self.settle()
+        self._ask(pane, refused.prompt, file_labels=refused.file_labels)
+
+    def stop(self, pane: Pane) -> None:
+        """Stop the pane's reply; what has arrived stays, and nothing more is sent by itself."""
+        pane.halted = True
+        self._stop(pane)
+
+    def stop_all(self) -> None:
+        """Stop every pane."""
+        for pane in self.panes:
+            self.stop(pane)
+        self.hub.stop_all()
+
     def edit(self, pane: Pane, turn: int, text: str) -> None:
         """Ask again from an earlier turn, with other words; what came after it leaves the pane.
 
@@ -147,6 +193,7 @@ class Playground:
         file_labels: tuple[str, ...] = (),
     ) -> None:
         turn = Turn(prompt=tuple(prompt), file_labels=file_labels)
+        pane.halted = False
         try:
             model = self.model_of(pane)
             if model is None:
@@ -160,8 +207,10 @@ class Playground:
                 user=self.username,
                 tags={"page": "model_playground", "pane": pane.key},
             )
+            parent_id = _asked_by(pane.turns) if turn.is_tool_result else None
             request = call_by_arn(dict(call.request), self.identity, self.values)
-            self.hub.start(pane.key, replace(call, request=request, attempt=attempt))
+            call = replace(call, request=request, attempt=attempt, parent_id=parent_id)
+            self.hub.start(pane.key, call)
         except RefusedError as refused:
             turn = replace(turn, problem=refused.problem)
         pane.turns.append(turn)
@@ -176,6 +225,11 @@ def first_panes(catalogue: Catalogue) -> list[Pane]:
 def untouched(panes: Sequence[Pane]) -> bool:
     """Whether nothing was chosen or asked yet, as when there were no models to choose from."""
     return not any(pane.turns or pane.settings.model_id for pane in panes)
+
+
+def _asked_by(turns: Sequence[Turn]) -> str | None:
+    """The ID of the run whose calls the next turn answers."""
+    return next((t.run.id for t in reversed(turns) if t.run and t.run.state == "done"), None)
 
 
 def _no_model(model_id: str) -> Problem:

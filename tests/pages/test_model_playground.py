@@ -19,6 +19,7 @@ from services.models import Catalogue, Model
 from services.playground import Playground
 from services.runs import Call
 from services.runtime import Opened
+from services.users import User
 
 Events = list[tuple[str, dict[str, Any]]]
 
@@ -449,3 +450,18 @@ def test_a_link_to_a_batch_opens_the_batches(page: AppTest, wire: Wire) -> None:
     other.run()
     assert not other.exception
     assert other.segmented_control(key="playground_mode").value == "Batch"
+
+
+def test_who_may_only_look_cannot_spend_by_way_of_an_old_reply(
+    page: AppTest, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(page, "Hi")
+    calls = len(wire.calls)
+    monkeypatch.setattr(User, "can", lambda user, right: right != "spend")
+    page.run()
+    assert page.chat_input(key="playground_prompt").disabled
+    click(page, "playground_retry_0")
+    assert "look" in page.toast[0].value
+    click(page, "playground_edit_turn_0")
+    click(page, "playground_edit_send_0")
+    assert len(wire.calls) == calls
