@@ -197,7 +197,7 @@ def _modality_problem(
                 return Problem(
                     code="ModalityNotSupported",
                     title=f"{model.name} takes no {what}",
-                    cause=f"It takes {takes}; the {_WHAT[kind]}{where} was not sent.",
+                    cause=f"It takes {takes} alone; the {_WHAT[kind]}{where} was not sent.",
                     fix=fix,
                     action="shorten" if action == "shorten" else "retry",
                 )

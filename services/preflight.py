@@ -11,8 +11,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 from typing import Any
 
 import streamlit as st
@@ -79,7 +80,8 @@ class TokenCounter:
     """
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="count-tokens")
+        self._todo: SimpleQueue[tuple[Future[int], Call, Model] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._asked: OrderedDict[object, Future[int]] = OrderedDict()
         self._failed_at: dict[object, float] = {}
@@ -98,7 +100,7 @@ class TokenCounter:
                 self._failed_at.pop(key, None)
             future = self._asked.get(key)
             if future is None:
-                future = self._asked[key] = self._pool.submit(_ask, call, model)
+                future = self._asked[key] = self._submit(call, model)
                 while len(self._asked) > _MOST_COUNTS:
                     self._failed_at.pop(self._asked.popitem(last=False)[0], None)
             self._asked.move_to_end(key)
@@ -118,7 +120,28 @@ class TokenCounter:
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown()
+        for _ in self._threads:
+            self._todo.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _submit(self, call: Call, model: Model) -> Future[int]:
+        """Daemon threads do the work: a call that hangs must not keep the server from stopping."""
+        if len(self._threads) < _THREADS:
+            thread = threading.Thread(target=self._work, name="count-tokens", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        future: Future[int] = Future()
+        self._todo.put((future, call, model))
+        return future
+
+    def _work(self) -> None:
+        while job := self._todo.get():
+            future, call, model = job
+            try:
+                future.set_result(_ask(call, model))
+            except Exception as error:  # noqa: BLE001 - the answer is this error
+                future.set_exception(error)
 
 
 @st.cache_resource(show_spinner=False)

@@ -116,8 +116,11 @@ class ScriptedServer:
         self.play(script)
 
     def handle(self, handler: BaseHTTPRequestHandler) -> None:
-        """One request."""
+        """One request. A count of tokens, which a page asks for by itself and for free, is refused apart."""
         exchange = Exchange(handler)
+        if exchange.path.endswith("/count-tokens"):
+            exchange.error(400, "ValidationException", "The provided model doesn't support counting tokens.")
+            return
         self.requests.append(exchange)
         script = self._scripts[0] if len(self._scripts) == 1 else self._scripts.pop(0)
         script(exchange)

@@ -211,7 +211,7 @@ def test_a_guardrail_s_masks_are_shown_and_what_they_hide_is_not(
     expect(metrics(playground, 0)).to_contain_text("guardrail_intervened")
     expect(reply_area(playground, 0)).to_have_text(said(recording, "text"))
     assert "{ADDRESS}" in said(recording, "text")
-    expect(pane(playground, 0)).not_to_contain_text("Tokyo")
+    expect(reply_area(playground, 0)).not_to_contain_text("Tokyo")
     nothing_spilled(playground, aws, requests=2)
 
 

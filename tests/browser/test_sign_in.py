@@ -16,7 +16,11 @@ from services import users
 from tests.browser.conftest import AppFactory
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
-PART_OF_PAGE = {"home": ".st-key-recent_runs", "model_playground": ".st-key-playground_prompt"}
+PART_OF_PAGE = {
+    "home": ".st-key-recent_runs",
+    "model_playground": ".st-key-playground_prompt",
+    "run_history": ".st-key-history_details",
+}
 PASSWORD = "correct horse"
 
 

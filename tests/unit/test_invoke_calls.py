@@ -19,6 +19,7 @@ from services.runs import Call, Run, from_json, to_json
 
 IDENTITY = Identity("local", None, "us-east-1")
 CLAUDE = "anthropic.claude-3-5-haiku-20241022-v1:0"
+NOTES = {"document": {"format": "txt", "name": "notes", "source": {"bytes": b"Notes."}}}
 PROMPT = [{"text": 'Say "hi"'}]
 GUARDRAIL = GuardrailChoice("abc123", "1", "enabled", "async")
 
@@ -96,8 +97,8 @@ def test_an_edited_body_is_sent_as_it_stands_with_the_prompt_in_its_place() -> N
         (Settings(body_json='{\n"a": }'), CLAUDE, PROMPT, "line 2, column 6"),
         (Settings(body_json="[]"), CLAUDE, PROMPT, "not an object"),
         (Settings(), "acme.talker-v1", PROMPT, "not known"),
-        (Settings(body_json="{}"), CLAUDE, [{"image": {}}], "attachment (image)"),
-        (Settings(), "amazon.titan-text-express-v1", [{"image": {}}], "image block"),
+        (Settings(body_json="{}"), CLAUDE, [*PROMPT, NOTES], "attachment (document)"),
+        (Settings(), "amazon.titan-text-express-v1", [*PROMPT, NOTES], "document block"),
     ],
 )
 def test_what_cannot_be_written_is_refused_in_a_sentence(
