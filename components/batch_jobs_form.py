@@ -39,9 +39,12 @@ def batch_jobs_form(store: BatchStore, batch: Batch, identity: Identity, *, may_
 
 
 def _form(store: BatchStore, batch: Batch, identity: Identity, may_run: bool) -> None:
-    chosen = st.session_state.setdefault(_CHOICES, {"folder": "", "role": ""})
+    offer = batch_jobs.offer(identity)
+    chosen = st.session_state.setdefault(_CHOICES, {"folder": offer.folder, "role": offer.role_arn})
     _field("folder", "S3 folder", "s3://bucket/folder", chosen)
     _field("role", "Service role that Bedrock assumes", "arn:aws:iam::123456789012:role/name", chosen)
+    if offer.note:
+        st.caption(offer.note)
     with st.container(horizontal=True):
         for number, column in enumerate(batch.columns):
             st.button(
@@ -66,8 +69,8 @@ def _field(name: str, label: str, placeholder: str, chosen: dict[str, str]) -> N
 
 def _create(store: BatchStore, batch: Batch, column: int, identity: Identity) -> None:
     chosen = st.session_state[_CHOICES]
-    if fault := batch_jobs.folder_fault(chosen["folder"]):
-        st.toast(fault, icon=":material/error:")
+    if fault := batch_jobs.folder_fault(chosen["folder"]) or batch_jobs.role_fault(chosen["role"]):
+        st.toast(plain(fault), icon=":material/error:")
         return
     job = batch_jobs.prepare(store, batch, column, chosen["folder"], chosen["role"])
     if job is None:
@@ -96,6 +99,18 @@ def _look(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> None
         st.session_state[_PROBLEM] = from_exception(
             error, operation="GetModelInvocationJob", identity=identity
         )
+
+
+def _stop(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> None:
+    st.session_state[_PROBLEM] = None
+    try:
+        batch_jobs.stop(job, identity)
+    except CALL_ERRORS as error:
+        st.session_state[_PROBLEM] = from_exception(
+            error, operation="StopModelInvocationJob", identity=identity
+        )
+    else:
+        _look(store, batch, job, identity)
 
 
 def _job(store: BatchStore, batch: Batch, job: Job, identity: Identity, may_run: bool) -> None:
@@ -128,5 +143,14 @@ def _job(store: BatchStore, batch: Batch, job: Job, identity: Identity, may_run:
                 key=f"playground_batch_job_look_{job.token}",
                 icon=":material/refresh:",
                 on_click=_look,
+                args=(*arguments, identity),
+            )
+            st.button(
+                "Stop",
+                key=f"playground_batch_job_stop_{job.token}",
+                icon=":material/stop:",
+                help="What the job has answered by then is kept; its other cells wait again.",
+                disabled=not may_run or job.status == "Stopping",
+                on_click=_stop,
                 args=(*arguments, identity),
             )
