@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -18,6 +20,9 @@ from services.problems import Problem, from_exception
 
 _CHOICES = "playground_batch_job"
 _PROBLEM = "playground_batch_job_problem"
+_DRAWN = "playground_batch_job_drawn"
+WATCH_S = 10
+"""How often a page that is open asks for the jobs that have not ended."""
 
 
 def batch_jobs_form(store: BatchStore, batch: Batch, identity: Identity, *, may_run: bool) -> None:
@@ -36,6 +41,26 @@ def batch_jobs_form(store: BatchStore, batch: Batch, identity: Identity, *, may_
         problem: Problem | None = st.session_state.get(_PROBLEM)
         if problem:
             problem_card(problem, key="batch_job")
+        under_way = _under_way(found)
+        if under_way and not problem and batch.made_by(identity):
+            st.session_state[_DRAWN] = time.time()
+            st.fragment(_watch, run_every=WATCH_S)(store, batch, under_way, identity)
+
+
+def _watch(store: BatchStore, batch: Batch, under_way: list[Job], identity: Identity) -> None:
+    """Look by itself, some time after the page was drawn; the page is drawn again for what is new."""
+    if time.time() - st.session_state[_DRAWN] < WATCH_S / 2:
+        return
+    for job in under_way:
+        _look(store, batch, job, identity)
+        if st.session_state[_PROBLEM]:
+            break
+    if st.session_state[_PROBLEM] or _under_way(batch_jobs.jobs(store, batch)) != under_way:
+        st.rerun()
+
+
+def _under_way(found: Sequence[Job]) -> list[Job]:
+    return [job for job in found if job.job_arn and not job.ended]
 
 
 def _form(store: BatchStore, batch: Batch, identity: Identity, may_run: bool) -> None:

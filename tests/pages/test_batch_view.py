@@ -345,6 +345,20 @@ def test_a_database_that_cannot_be_read_is_a_sentence(page: AppTest, workspace: 
     assert "Your file and template are kept" in texts(page)
 
 
+def told(status: str) -> dict[str, Any]:
+    """What GetModelInvocationJob says."""
+    place = {"s3Uri": "s3://workbench-batch-jobs/x"}
+    return {
+        "jobArn": JOB_ARN,
+        "modelId": "a.one",
+        "roleArn": "arn:aws:iam::123456789012:role/batch",
+        "submitTime": 0,
+        "status": status,
+        "inputDataConfig": {"s3InputDataConfig": place},
+        "outputDataConfig": {"s3OutputDataConfig": place},
+    }
+
+
 @pytest.fixture
 def aws(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Stubber]:
     """A batch of one column is open; what it asks of AWS is answered by these."""
@@ -396,18 +410,8 @@ def test_a_local_job_is_made_and_stopped_with_nothing_typed(page: AppTest, aws: 
     page.button(key="playground_batch_job_create_0").click()
     checked(page)
     (job,) = batch_jobs.jobs(batch_store.store(), the_batch())
-    place = {"s3Uri": "s3://workbench-batch-jobs/x"}
-    stopped = {
-        "jobArn": JOB_ARN,
-        "modelId": "a.one",
-        "roleArn": job.role_arn,
-        "submitTime": 0,
-        "status": "Stopped",
-        "inputDataConfig": {"s3InputDataConfig": place},
-        "outputDataConfig": {"s3OutputDataConfig": place},
-    }
     aws["bedrock"].add_response("stop_model_invocation_job", {}, {"jobIdentifier": JOB_ARN})
-    aws["bedrock"].add_response("get_model_invocation_job", stopped)
+    aws["bedrock"].add_response("get_model_invocation_job", told("Stopped"))
     aws["s3"].add_response("list_objects_v2", {})
     page.button(key=f"playground_batch_job_stop_{job.token}").click()
     checked(page)
@@ -426,3 +430,33 @@ def test_what_no_job_could_be_made_with_is_said_before_any_cell_is_taken(
     assert "service role" in page.toast[0].value
     assert page.text_input(key="playground_batch_job_role").value == "admin"
     assert batch_jobs.jobs(batch_store.store(), the_batch()) == ()
+
+
+def watching() -> None:
+    """The only batch's jobs as the timer of an open page finds them."""
+    import streamlit as st
+
+    from components.batch_jobs_form import _DRAWN, _watch
+    from services import batch_jobs, batch_store
+    from services.clients import Identity
+
+    st.session_state.setdefault(_DRAWN, 0)
+    (batch,) = batch_store.store().latest("local")
+    jobs = batch_jobs.jobs(batch_store.store(), batch)
+    st.markdown(", ".join(job.status for job in jobs))
+    under_way = [job for job in jobs if not job.ended]
+    if under_way:
+        _watch(batch_store.store(), batch, under_way, Identity("local", "localbedrock", "us-east-1"))
+
+
+def test_an_open_page_shows_what_becomes_of_a_job_by_itself(page: AppTest, aws: dict[str, Stubber]) -> None:
+    job = batch_jobs.prepare(batch_store.store(), the_batch(), 0, "s3://bucket", "role")
+    assert job
+    batch_jobs._change(batch_store.store(), the_batch(), job, job_arn=JOB_ARN, status="Submitted")
+    checked(page)  # drawing the page asks for nothing: a call would fail here
+    for status in ("InProgress", "InProgress", "Failed"):
+        aws["bedrock"].add_response("get_model_invocation_job", told(status))
+    aws["s3"].add_response("list_objects_v2", {})
+    watched = AppTest.from_function(watching, default_timeout=20)
+    assert "InProgress" in texts(checked(watched))
+    assert "Failed" in texts(checked(watched))
