@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -18,6 +20,9 @@ from services.problems import Problem, from_exception
 
 _CHOICES = "playground_batch_job"
 _PROBLEM = "playground_batch_job_problem"
+_DRAWN = "playground_batch_job_drawn"
+WATCH_S = 10
+"""How often a page that is open asks for the jobs that have not ended."""
 
 
 def batch_jobs_form(store: BatchStore, batch: Batch, identity: Identity, *, may_run: bool) -> None:
@@ -36,12 +41,35 @@ def batch_jobs_form(store: BatchStore, batch: Batch, identity: Identity, *, may_
         problem: Problem | None = st.session_state.get(_PROBLEM)
         if problem:
             problem_card(problem, key="batch_job")
+        under_way = _under_way(found)
+        if under_way and not problem and batch.made_by(identity):
+            st.session_state[_DRAWN] = time.time()
+            st.fragment(_watch, run_every=WATCH_S)(store, batch, under_way, identity)
+
+
+def _watch(store: BatchStore, batch: Batch, under_way: list[Job], identity: Identity) -> None:
+    """Look by itself, some time after the page was drawn; the page is drawn again for what is new."""
+    if time.time() - st.session_state[_DRAWN] < WATCH_S / 2:
+        return
+    for job in under_way:
+        _look(store, batch, job, identity)
+        if st.session_state[_PROBLEM]:
+            break
+    if st.session_state[_PROBLEM] or _under_way(batch_jobs.jobs(store, batch)) != under_way:
+        st.rerun()
+
+
+def _under_way(found: Sequence[Job]) -> list[Job]:
+    return [job for job in found if job.job_arn and not job.ended]
 
 
 def _form(store: BatchStore, batch: Batch, identity: Identity, may_run: bool) -> None:
-    chosen = st.session_state.setdefault(_CHOICES, {"folder": "", "role": ""})
+    offer = batch_jobs.offer(identity)
+    chosen = st.session_state.setdefault(_CHOICES, {"folder": offer.folder, "role": offer.role_arn})
     _field("folder", "S3 folder", "s3://bucket/folder", chosen)
     _field("role", "Service role that Bedrock assumes", "arn:aws:iam::123456789012:role/name", chosen)
+    if offer.note:
+        st.caption(offer.note)
     with st.container(horizontal=True):
         for number, column in enumerate(batch.columns):
             st.button(
@@ -66,8 +94,8 @@ def _field(name: str, label: str, placeholder: str, chosen: dict[str, str]) -> N
 
 def _create(store: BatchStore, batch: Batch, column: int, identity: Identity) -> None:
     chosen = st.session_state[_CHOICES]
-    if fault := batch_jobs.folder_fault(chosen["folder"]):
-        st.toast(fault, icon=":material/error:")
+    if fault := batch_jobs.folder_fault(chosen["folder"]) or batch_jobs.role_fault(chosen["role"]):
+        st.toast(plain(fault), icon=":material/error:")
         return
     job = batch_jobs.prepare(store, batch, column, chosen["folder"], chosen["role"])
     if job is None:
@@ -96,6 +124,18 @@ def _look(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> None
         st.session_state[_PROBLEM] = from_exception(
             error, operation="GetModelInvocationJob", identity=identity
         )
+
+
+def _stop(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> None:
+    st.session_state[_PROBLEM] = None
+    try:
+        batch_jobs.stop(job, identity)
+    except CALL_ERRORS as error:
+        st.session_state[_PROBLEM] = from_exception(
+            error, operation="StopModelInvocationJob", identity=identity
+        )
+    else:
+        _look(store, batch, job, identity)
 
 
 def _job(store: BatchStore, batch: Batch, job: Job, identity: Identity, may_run: bool) -> None:
@@ -128,5 +168,14 @@ def _job(store: BatchStore, batch: Batch, job: Job, identity: Identity, may_run:
                 key=f"playground_batch_job_look_{job.token}",
                 icon=":material/refresh:",
                 on_click=_look,
+                args=(*arguments, identity),
+            )
+            st.button(
+                "Stop",
+                key=f"playground_batch_job_stop_{job.token}",
+                icon=":material/stop:",
+                help="What the job has answered by then is kept; its other cells wait again.",
+                disabled=not may_run or job.status == "Stopping",
+                on_click=_stop,
                 args=(*arguments, identity),
             )

@@ -8,9 +8,11 @@ is its `clientRequestToken`: to submit again after a crash makes no second job.
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +35,10 @@ ENDED = frozenset({"Completed", "PartiallyCompleted", "Stopped", "Expired", "Fai
 """The states after which a job writes nothing more."""
 PREPARING = "Preparing"
 """Our own word for a job that AWS has not been asked for yet, or not successfully."""
+
+# S3Uri and RoleArn in botocore's bedrock model; what does not match would be refused after it was uploaded.
+_FOLDER = re.compile(r"s3://[a-z0-9][-.a-z0-9]{1,61}[a-z0-9](/[-!_*'().a-z0-9A-Z]+)*/?")
+_ROLE = re.compile(r"arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.+")
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,27 @@ class Job:
         return self.status in ENDED
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A folder and a role that a job may have without anybody's preparing them; `note` says so."""
+
+    folder: str = ""
+    role_arn: str = ""
+    note: str = ""
+
+
+_LOCAL_OFFER = Offer(
+    folder="s3://workbench-batch-jobs",
+    role_arn="arn:aws:iam::123456789012:role/not-checked-locally",
+    note="Locally this bucket is made when a job needs it, and no role is checked.",
+)
+
+
+def offer(identity: Identity) -> Offer:
+    """What a form begins with. Empty on AWS, where only the account's owner knows folder and role."""
+    return _LOCAL_OFFER if identity.backend == "local" else Offer()
+
+
 def jobs(store: BatchStore, batch: Batch) -> tuple[Job, ...]:
     """The jobs of a batch, oldest first."""
     at = tables.jobs.c
@@ -68,10 +95,16 @@ def jobs(store: BatchStore, batch: Batch) -> tuple[Job, ...]:
 
 def folder_fault(folder: str) -> str:
     """What is wrong with an S3 folder, as a sentence; "" where nothing is."""
-    parts = urlsplit(folder)
-    if parts.scheme == "s3" and parts.netloc:
+    if _FOLDER.fullmatch(folder):
         return ""
-    return "The S3 folder must look like s3://bucket/folder."
+    return "The S3 folder must look like s3://bucket/folder, with no other signs than -!_*'(). in its names."
+
+
+def role_fault(role_arn: str) -> str:
+    """What is wrong with the ARN of a role, as a sentence; "" where nothing is."""
+    if _ROLE.fullmatch(role_arn):
+        return ""
+    return "The service role must look like arn:aws:iam::123456789012:role/name."
 
 
 def prepare(store: BatchStore, batch: Batch, column: int, folder: str, role_arn: str) -> Job | None:
@@ -107,7 +140,8 @@ def prepare(store: BatchStore, batch: Batch, column: int, folder: str, role_arn:
 def submit(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> None:
     """Write the records and create the job. May be repeated. Raises what boto3 raises, and ValueError.
 
-    Cells whose prompt is refused before any call fail here, and are not in the job.
+    The bucket of `offer` is made; any other has to be there. Cells whose prompt is refused before any call
+    fail here, and are not in the job.
     """
     records, refused = _records(store, batch, job, identity)
     if refused:
@@ -118,7 +152,10 @@ def submit(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> Non
     bucket, prefix = _place(job)
     settings = batch.columns[job.column].settings
     body = "".join(json.dumps(record) + "\n" for record in records).encode()
-    client("s3", identity).put_object(Bucket=bucket, Key=f"{prefix}{job.token}.jsonl", Body=body)
+    s3 = client("s3", identity)
+    if bucket == urlsplit(offer(identity).folder).netloc:
+        s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key=f"{prefix}{job.token}.jsonl", Body=body)
     answer = client("bedrock", identity).create_model_invocation_job(
         jobName=f"workbench-{job.token}",
         clientRequestToken=job.token,
@@ -138,12 +175,22 @@ def give_up(store: BatchStore, batch: Batch, job: Job) -> None:
         connection.execute(sa.delete(tables.jobs).where(tables.jobs.c.token == job.token))
 
 
+def stop(job: Job, identity: Identity) -> None:
+    """Ask for the end of a job; `look` tells when it has come. Raises what boto3 raises."""
+    bedrock = client("bedrock", identity)
+    with suppress(bedrock.exceptions.ConflictException):  # it has ended by itself
+        bedrock.stop_model_invocation_job(jobIdentifier=job.job_arn)
+
+
 def look(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> str:
     """Ask for the job's state, and join its results when it has ended. Raises what boto3 raises."""
     found = client("bedrock", identity).get_model_invocation_job(jobIdentifier=job.job_arn)
     status, message = found["status"], found.get("message", "")
     if status in ENDED:
-        store.receive(batch.id, job.token, _outcomes(batch, job, _output(job, identity)))
+        try:
+            store.receive(batch.id, job.token, _outcomes(batch, job, _output(job, identity)))
+        except client("s3", identity).exceptions.NoSuchBucket:  # nobody will ever read from it
+            message = message or "Its bucket does not exist any more, and its answers with it."
         _release(store, batch, job)  # what the job did not come to
     _change(store, batch, job, status=status, message=message)
     return str(status)

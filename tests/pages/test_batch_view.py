@@ -23,6 +23,7 @@ from tests.pages.conftest import Workspace
 
 IDENTITY = Identity("local", "localbedrock", "us-east-1")
 CSV = "question,lang\nWhat is a heron?,en\nWas ist ein Kranich?,de\n"
+JOB_ARN = "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/abcdefghijkl"
 Answer = Callable[[Call], str]
 
 
@@ -344,15 +345,28 @@ def test_a_database_that_cannot_be_read_is_a_sentence(page: AppTest, workspace: 
     assert "Your file and template are kept" in texts(page)
 
 
-def test_a_job_that_is_refused_is_a_problem_card_and_can_be_submitted_again(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def told(status: str) -> dict[str, Any]:
+    """What GetModelInvocationJob says."""
+    place = {"s3Uri": "s3://workbench-batch-jobs/x"}
+    return {
+        "jobArn": JOB_ARN,
+        "modelId": "a.one",
+        "roleArn": "arn:aws:iam::123456789012:role/batch",
+        "submitTime": 0,
+        "status": status,
+        "inputDataConfig": {"s3InputDataConfig": place},
+        "outputDataConfig": {"s3OutputDataConfig": place},
+    }
+
+
+@pytest.fixture
+def aws(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Stubber]:
+    """A batch of one column is open; what it asks of AWS is answered by these."""
     stubs = {name: Stubber(boto3.client(name, region_name="us-east-1")) for name in ("s3", "bedrock")}
     monkeypatch.setattr(batch_jobs, "client", lambda service, identity: stubs[service].client)
     for stub in stubs.values():
         stub.activate()
-    store = batch_store.store()
-    batch_id = store.create(
+    page.query_params["batch"] = batch_store.store().create(
         "local",
         "jobs",
         ["prompt"],
@@ -363,22 +377,86 @@ def test_a_job_that_is_refused_is_a_problem_card_and_can_be_submitted_again(
         concurrency=2,
         identity=IDENTITY,
     )
-    page.query_params["batch"] = batch_id
     checked(page)
+    return stubs
+
+
+def test_a_job_that_is_refused_is_a_problem_card_and_can_be_submitted_again(
+    page: AppTest, aws: dict[str, Stubber]
+) -> None:
     page.text_input(key="playground_batch_job_folder").set_value("s3://bucket/folder")
     page.text_input(key="playground_batch_job_role").set_value("arn:aws:iam::123456789012:role/batch")
     checked(page)
-    stubs["s3"].add_client_error("put_object", "AccessDenied")
+    aws["s3"].add_client_error("put_object", "NoSuchBucket")
     page.button(key="playground_batch_job_create_0").click()
     checked(page)
-    assert page.error
-    (job,) = batch_jobs.jobs(store, the_batch())
-    stubs["s3"].add_response("put_object", {})
-    arn = "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/abcdefghijkl"
-    stubs["bedrock"].add_response("create_model_invocation_job", {"jobArn": arn})
+    assert "make the bucket" in texts(page)
+    (job,) = batch_jobs.jobs(batch_store.store(), the_batch())
+    aws["s3"].add_response("put_object", {})
+    aws["bedrock"].add_response("create_model_invocation_job", {"jobArn": JOB_ARN})
     page.button(key=f"playground_batch_job_submit_{job.token}").click()
     checked(page)
     assert not page.error
     assert "**Submitted**" in texts(page)
     assert page.button(key=f"playground_batch_job_look_{job.token}").label == "Look now"
     assert page.text_input(key="playground_batch_job_folder").value == "s3://bucket/folder"
+
+
+def test_a_local_job_is_made_and_stopped_with_nothing_typed(page: AppTest, aws: dict[str, Stubber]) -> None:
+    assert batch_jobs.offer(IDENTITY).note in texts(page)
+    aws["s3"].add_response("create_bucket", {}, {"Bucket": "workbench-batch-jobs"})
+    aws["s3"].add_response("put_object", {})
+    aws["bedrock"].add_response("create_model_invocation_job", {"jobArn": JOB_ARN})
+    page.button(key="playground_batch_job_create_0").click()
+    checked(page)
+    (job,) = batch_jobs.jobs(batch_store.store(), the_batch())
+    aws["bedrock"].add_response("stop_model_invocation_job", {}, {"jobIdentifier": JOB_ARN})
+    aws["bedrock"].add_response("get_model_invocation_job", told("Stopped"))
+    aws["s3"].add_response("list_objects_v2", {})
+    page.button(key=f"playground_batch_job_stop_{job.token}").click()
+    checked(page)
+    assert not page.error
+    assert "**Stopped**" in texts(page)
+    assert page.button(key="playground_batch_resume").label.startswith("Resume: 2")
+
+
+def test_what_no_job_could_be_made_with_is_said_before_any_cell_is_taken(
+    page: AppTest, aws: dict[str, Stubber]
+) -> None:
+    page.text_input(key="playground_batch_job_role").set_value("admin")
+    checked(page)
+    page.button(key="playground_batch_job_create_0").click()
+    checked(page)
+    assert "service role" in page.toast[0].value
+    assert page.text_input(key="playground_batch_job_role").value == "admin"
+    assert batch_jobs.jobs(batch_store.store(), the_batch()) == ()
+
+
+def watching() -> None:
+    """The only batch's jobs as the timer of an open page finds them."""
+    import streamlit as st
+
+    from components.batch_jobs_form import _DRAWN, _watch
+    from services import batch_jobs, batch_store
+    from services.clients import Identity
+
+    st.session_state.setdefault(_DRAWN, 0)
+    (batch,) = batch_store.store().latest("local")
+    jobs = batch_jobs.jobs(batch_store.store(), batch)
+    st.markdown(", ".join(job.status for job in jobs))
+    under_way = [job for job in jobs if not job.ended]
+    if under_way:
+        _watch(batch_store.store(), batch, under_way, Identity("local", "localbedrock", "us-east-1"))
+
+
+def test_an_open_page_shows_what_becomes_of_a_job_by_itself(page: AppTest, aws: dict[str, Stubber]) -> None:
+    job = batch_jobs.prepare(batch_store.store(), the_batch(), 0, "s3://bucket", "role")
+    assert job
+    batch_jobs._change(batch_store.store(), the_batch(), job, job_arn=JOB_ARN, status="Submitted")
+    checked(page)  # drawing the page asks for nothing: a call would fail here
+    for status in ("InProgress", "InProgress", "Failed"):
+        aws["bedrock"].add_response("get_model_invocation_job", told(status))
+    aws["s3"].add_response("list_objects_v2", {})
+    watched = AppTest.from_function(watching, default_timeout=20)
+    assert "InProgress" in texts(checked(watched))
+    assert "Failed" in texts(checked(watched))

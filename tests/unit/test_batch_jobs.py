@@ -11,12 +11,23 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
 from services import batch_jobs, models
 from services.batch_grid import counts, page
-from services.batch_jobs import folder_fault, give_up, jobs, look, prepare, submit
+from services.batch_jobs import (
+    folder_fault,
+    give_up,
+    jobs,
+    look,
+    offer,
+    prepare,
+    role_fault,
+    stop,
+    submit,
+)
 from services.batch_store import BatchStore
 from services.batch_values import Batch, Column, new_runner
 from services.clients import Identity
@@ -188,7 +199,57 @@ def test_a_job_that_aws_refuses_gives_its_cells_back(
     assert jobs(store, batch) == ()
 
 
-@pytest.mark.parametrize("folder", ["", "my-bucket/x", "https://s3/x", "s3:///x"])
+def test_a_bucket_that_is_gone_with_the_answers_keeps_no_cell(
+    store: BatchStore, batch: Batch, aws: dict[str, Stubber]
+) -> None:
+    job = submitted(store, batch, aws)
+    aws["bedrock"].add_response("get_model_invocation_job", answered(job, "Completed"))
+    aws["s3"].add_client_error("list_objects_v2", "NoSuchBucket")
+    look(store, batch, job, AWS)
+    assert counts(store.engine, batch.id)["waiting"] == 6
+    assert "bucket does not exist any more" in jobs(store, batch)[0].message
+
+
+def test_answers_that_may_not_be_read_yet_are_not_given_up(
+    store: BatchStore, batch: Batch, aws: dict[str, Stubber]
+) -> None:
+    job = submitted(store, batch, aws)
+    aws["bedrock"].add_response("get_model_invocation_job", answered(job, "Completed"))
+    aws["s3"].add_client_error("list_objects_v2", "AccessDenied")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        look(store, batch, job, AWS)
+    assert counts(store.engine, batch.id)["in_job"] == 3
+    assert not jobs(store, batch)[0].ended
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_job_is_stopped_and_one_that_has_ended_is_no_error(
+    store: BatchStore, batch: Batch, aws: dict[str, Stubber], ended: bool
+) -> None:
+    job = submitted(store, batch, aws)
+    if ended:
+        aws["bedrock"].add_client_error("stop_model_invocation_job", "ConflictException")
+    else:
+        aws["bedrock"].add_response("stop_model_invocation_job", {}, {"jobIdentifier": ARN})
+    stop(job, AWS)
+
+
+def test_an_aws_account_gets_no_bucket_by_itself() -> None:
+    """`submitted` fails on any call to S3 but the upload; what is typed there is the account owner's."""
+    assert offer(AWS) == batch_jobs.Offer()
+    local = offer(Identity("local", "localbedrock", "us-east-1"))
+    assert folder_fault(local.folder) == role_fault(local.role_arn) == ""
+
+
+@pytest.mark.parametrize("role", ["", "batch", "arn:aws:iam::1:role/x", "arn:aws:iam::123456789012:user/x"])
+def test_an_arn_that_names_no_role_is_said(role: str) -> None:
+    assert "arn:aws:iam::123456789012:role/name" in role_fault(role)
+    assert role_fault(ROLE) == ""
+
+
+@pytest.mark.parametrize(
+    "folder", ["", "my-bucket/x", "https://s3/x", "s3:///x", "s3://b/x", "s3://bucket/ö y"]
+)
 def test_a_folder_that_is_none_of_s3_is_said(folder: str) -> None:
     assert "s3://bucket/folder" in folder_fault(folder)
     assert folder_fault(FOLDER) == ""
