@@ -25,7 +25,7 @@ from services.models import Catalogue, Model
 from services.problems import Action
 from services.streaming import ReplyStream
 
-PANE_HEIGHT = 440
+PANE_HEIGHT = 350
 OWN_PROMPT_HEIGHT = 72
 _RECENT_TURNS = 3
 

@@ -18,7 +18,7 @@ _LABELS = {
     "cost": "Cheapest",
     "length": "Longest",
 }
-_LONGEST_NAME = 22
+_LONGEST_NAME = 17
 
 
 def comparison(names: Sequence[str], runs: Sequence[Run | None]) -> None:

@@ -223,20 +223,21 @@ def chat() -> None:
                 playground.live_reply(pane),
                 actions_of(pane),
             )
-    if len(panes) > 1:
-        comparison(
-            [model.name if (model := playground.model_of(pane)) else "?" for pane in panes],
-            [pane.turns[-1].run if pane.turns else None for pane in panes],
-        )
-    with st.container(key="playground_prompt_tools", gap=None):
-        left, right = st.columns(2)
-        with left:
-            prompt_library(playground, catalogue, user)
-        with right:
-            variables_form(playground, user, on_send=send_filled)
     linked = [pane for pane in panes if pane.linked]
     may_send = user.can("spend") and bool(linked)
-    preflight_bar(playground, send_draft, access_in_words, may_send=may_send)
+    with st.container(gap="xsmall", key="playground_below"):
+        if len(panes) > 1:
+            comparison(
+                [model.name if (model := playground.model_of(pane)) else "?" for pane in panes],
+                [pane.turns[-1].run if pane.turns else None for pane in panes],
+            )
+        with st.container(key="playground_prompt_tools", gap=None):
+            left, right = st.columns(2)
+            with left:
+                prompt_library(playground, catalogue, user)
+            with right:
+                variables_form(playground, user, on_send=send_filled)
+        preflight_bar(playground, send_draft, access_in_words, may_send=may_send)
     if not user.can("spend"):
         placeholder = MAY_NOT_SEND
     elif linked:

@@ -21,12 +21,12 @@ import sqlalchemy as sa
 
 from services import batch_tables as tables
 from services import models
-from services.batch_files import render
+from services.batch_calls import cell_call
 from services.batch_runner import EMPTY
 from services.batch_store import BatchStore
 from services.batch_values import Batch, Claim, Outcome, Received
 from services.clients import Identity, client
-from services.conversations import RefusedError, converse_call
+from services.conversations import RefusedError
 from services.problems import Problem, from_answer
 from services.replies import read
 from services.runs import Call
@@ -205,17 +205,13 @@ def _records(
     records: list[dict[str, Any]] = []
     refused: list[Outcome] = []
     for row in store.rows_of(batch.id, job.token):
-        texts = {name: values[row][header] for name, header in batch.mapping.items()}
-        prompt = render(batch.template, texts)
-        if not prompt.strip():
-            refused.append(Outcome(Claim(row, job.column), problem=EMPTY))
-            continue
         try:
-            call = converse_call(
-                settings, model, (), [{"text": prompt}], identity=identity, user=batch.owner, tags={}
-            )
+            call = cell_call(batch, settings, model, values[row], identity, {})
         except RefusedError as error:
             refused.append(Outcome(Claim(row, job.column), problem=error.problem))
+            continue
+        if call is None:
+            refused.append(Outcome(Claim(row, job.column), problem=EMPTY))
             continue
         records.append({"recordId": f"row{row:08d}", "modelInput": _model_input(call)})
     return records, refused

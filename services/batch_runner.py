@@ -19,12 +19,12 @@ import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from services import batch_values, models, run_store
-from services.batch_files import render
+from services.batch_calls import cell_call
 from services.batch_pace import Pace
 from services.batch_store import BatchStore
 from services.batch_values import Batch, Claim, Outcome
 from services.clients import Identity
-from services.conversations import RefusedError, converse_call
+from services.conversations import RefusedError
 from services.models import Model
 from services.problems import Problem
 from services.run_tables import StoreError
@@ -153,26 +153,15 @@ class BatchRunner:
 
     def _ask(self, claim: Claim) -> Outcome:
         settings, model = self.batch.columns[claim.column].settings, self._models[claim.column]
-        row = self._values[claim.row]
-        values = {name: row[header] for name, header in self.batch.mapping.items()}
-        prompt = render(self.batch.template, values)
         if model is None:
             return Outcome(claim, problem=_no_model(settings.model_id))
-        if not prompt.strip():
-            return Outcome(claim, problem=EMPTY)
         tags = {"page": "model_playground", "batch": self.batch.id, "row": str(claim.row + 1)}
         try:
-            call = converse_call(
-                settings,
-                model,
-                (),
-                [{"text": prompt}],
-                identity=self._identity,
-                user=self.batch.owner,
-                tags=tags,
-            )
+            call = cell_call(self.batch, settings, model, self._values[claim.row], self._identity, tags)
         except RefusedError as refused:
             return Outcome(claim, problem=refused.problem)
+        if call is None:
+            return Outcome(claim, problem=EMPTY)
         run = call_unstored(call)
         problem = run.problem
         throttled = bool(problem and problem.kind in _THROTTLES and not problem.billed and not run.events)
