@@ -92,9 +92,14 @@ def columns_of(panes: Sequence[Pane], identity: Identity) -> list[Column]:
 
 
 def draft_form(
-    panes: Sequence[Pane], identity: Identity, *, may_start: bool, on_start: Callable[[], None]
+    panes: Sequence[Pane],
+    identity: Identity,
+    *,
+    may_start: bool,
+    on_start: Callable[[], None],
+    on_keep: Callable[[], None],
 ) -> None:
-    """Draw the form; `on_start` is called when the batch is complete and Start is pressed."""
+    """Draw the form. When the batch is complete, Start calls `on_start`, and the other button `on_keep`."""
     current = draft()
     _file(current)
     if current.table is None:
@@ -108,14 +113,24 @@ def draft_form(
     survey = current.survey(table)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _at_once(current)
+        incomplete = bool(current.unknown or not may_start or not any(c.settings.model_id for c in columns))
         st.button(
             f"Start {len(table.rows) * len(columns):,} calls",
             key="playground_batch_start",
             type="primary",
             icon=":material/play_arrow:",
-            disabled=bool(current.unknown or not may_start or not any(c.settings.model_id for c in columns)),
+            disabled=incomplete,
             on_click=on_start,
             help=None if may_start else "Your role can look, but not send prompts.",
+        )
+        st.button(
+            "Keep it waiting",
+            key="playground_batch_keep",
+            icon=":material/inventory_2:",
+            disabled=incomplete,
+            on_click=on_keep,
+            help="Makes the batch and calls nothing yet: its columns can go to batch inference jobs, which "
+            "suit thousands of rows that may take hours, or be started later.",
         )
     st.caption(_estimate(survey, len(table.rows), columns, identity))
 

@@ -37,7 +37,8 @@ def batch_view(user: User, identity: Identity, panes: Sequence[Pane]) -> None:
                 panes,
                 identity,
                 may_start=user.can("spend"),
-                on_start=lambda: _start(store, user, identity, panes),
+                on_start=lambda: _make(store, user, identity, panes, run=True),
+                on_keep=lambda: _make(store, user, identity, panes, run=False),
             )
             _earlier(store, user)
     except _UNREADABLE as error:
@@ -62,7 +63,7 @@ def _open_batch(store: BatchStore, user: User) -> Batch | None:
     return batch
 
 
-def _start(store: BatchStore, user: User, identity: Identity, panes: Sequence[Pane]) -> None:
+def _make(store: BatchStore, user: User, identity: Identity, panes: Sequence[Pane], *, run: bool) -> None:
     current = draft()
     if current.table is None or not user.can("spend"):
         return
@@ -79,10 +80,10 @@ def _start(store: BatchStore, user: User, identity: Identity, panes: Sequence[Pa
             identity=identity,
         )
         st.query_params[PARAMETER] = batch_id
-        if batch := store.get(batch_id, user.username):
+        if run and (batch := store.get(batch_id, user.username)):
             _run(store, batch, identity)
     except _UNREADABLE as error:
-        st.toast(f"The batch was not started: {plain(run_store.reason(error))}", icon=":material/error:")
+        st.toast(f"The batch was not made: {plain(run_store.reason(error))}", icon=":material/error:")
 
 
 def _run(store: BatchStore, batch: Batch, identity: Identity) -> None:

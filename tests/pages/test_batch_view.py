@@ -138,6 +138,17 @@ def test_from_pasted_rows_to_a_grid(page: AppTest, bedrock: Bedrock, workspace: 
     assert page.query_params["batch"] == batch.id
 
 
+def test_a_batch_can_wait_for_a_job_without_a_single_call(page: AppTest, bedrock: Bedrock) -> None:
+    """Over thousands of rows nobody wants to start, cancel and only then choose a batch inference job."""
+    paste(page, CSV)
+    page.button(key="playground_batch_keep").click()
+    checked(page)
+    assert bedrock.calls == []
+    assert page.query_params["batch"] == the_batch().id
+    labels = {button.label for button in page.button}
+    assert {"Resume: 4 cells", "Create a job for Model a\\.one"} <= labels
+
+
 def test_a_link_opens_the_batch_again_and_a_wrong_one_says_so(
     page: AppTest, workspace: Workspace, bedrock: Bedrock
 ) -> None:
