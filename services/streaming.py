@@ -13,8 +13,8 @@ from services.run_store import keep
 from services.runs import Call, Run, RunState
 from services.runtime import Opened, open_call, problem_of
 
-FLUSH_S = 0.05
-"""Between two batches: 20 Hz is fast enough to read and slow enough for the browser."""
+FLUSH_S = 0.04
+"""Between two batches: 25 Hz is fast enough to read and slow enough for the browser."""
 WAKE_S = 0.1
 """The longest wait between two checkpoints."""
 
@@ -69,7 +69,7 @@ class Block:
         return self._whole or self._over.is_set()
 
     def follow(self, checkpoint: Checkpoint = _no_checkpoint) -> Iterator[str]:
-        """Replay the text so far, then batches at 20 Hz until the block ends or the stream is over.
+        """Replay the text so far, then batches at 25 Hz until the block ends or the stream is over.
 
         `checkpoint` runs on every wake-up, at least every 100 ms, so that its caller can be interrupted.
         """
