@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -105,37 +105,30 @@ def _create(store: BatchStore, batch: Batch, column: int, identity: Identity) ->
 
 
 def _submit(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> None:
-    st.session_state[_PROBLEM] = None
     try:
-        batch_jobs.submit(store, batch, job, identity)
-    except CALL_ERRORS as error:
-        st.session_state[_PROBLEM] = from_exception(
-            error, operation="CreateModelInvocationJob", identity=identity
-        )
+        _call("CreateModelInvocationJob", identity, lambda: batch_jobs.submit(store, batch, job, identity))
     except ValueError as error:
         st.toast(plain(str(error)), icon=":material/error:")
 
 
 def _look(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> None:
-    st.session_state[_PROBLEM] = None
-    try:
-        batch_jobs.look(store, batch, job, identity)
-    except CALL_ERRORS as error:
-        st.session_state[_PROBLEM] = from_exception(
-            error, operation="GetModelInvocationJob", identity=identity
-        )
+    _call("GetModelInvocationJob", identity, lambda: batch_jobs.look(store, batch, job, identity))
 
 
 def _stop(store: BatchStore, batch: Batch, job: Job, identity: Identity) -> None:
+    if _call("StopModelInvocationJob", identity, lambda: batch_jobs.stop(job, identity)):
+        _look(store, batch, job, identity)
+
+
+def _call(operation: str, identity: Identity, call: Callable[[], object]) -> bool:
+    """Make a call and keep its problem for the next run; False where there is one."""
     st.session_state[_PROBLEM] = None
     try:
-        batch_jobs.stop(job, identity)
+        call()
     except CALL_ERRORS as error:
-        st.session_state[_PROBLEM] = from_exception(
-            error, operation="StopModelInvocationJob", identity=identity
-        )
-    else:
-        _look(store, batch, job, identity)
+        st.session_state[_PROBLEM] = from_exception(error, operation=operation, identity=identity)
+        return False
+    return True
 
 
 def _job(store: BatchStore, batch: Batch, job: Job, identity: Identity, may_run: bool) -> None:
