@@ -15,13 +15,14 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from localbedrock import environment, keys, lifecycle
+from localbedrock import environment, keys, knowledge, lifecycle
 from localbedrock.asgi import Answer, App, Receive, Scope, Send
 from localbedrock.batch import jobs
 from localbedrock.batch.runner import Runner
 from localbedrock.emulator import MINISTACK_SERVICES, Call, Emulator
 from localbedrock.guard import Guard
 from localbedrock.handlers import HANDLERS
+from localbedrock.knowledge.host import make_host
 from localbedrock.reporter import Reporter
 from localbedrock.store import Store
 from localbedrock.text.host import ModelHost
@@ -71,7 +72,9 @@ async def _serve(options: Options, listener: socket.socket) -> None:
     deliver = _delivery(emulator)
     report, stop_reports = _reporting(store, emulator, deliver)
     runner = Runner(store, models, deliver)
-    dispatcher = Dispatcher(HANDLERS | jobs.handlers(runner.wake), store, models, report)
+    host = make_host(options.data_dir, deliver)
+    all_handlers = HANDLERS | jobs.handlers(runner.wake) | knowledge.handlers(host)
+    dispatcher = Dispatcher(all_handlers, store, models, report)
     known = {pair.id: pair.secret, lambda_pair.id: lambda_pair.secret}
     guard = Guard(_routed(dispatcher, emulator), known, is_bedrock=dispatcher.knows)
     url = f"http://127.0.0.1:{port}"

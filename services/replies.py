@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.citations import RAG_OPERATIONS, fold_rag
 from services.converse import UNPARSED, fold_converse
 from services.families import METRICS, MISSHAPEN, ChunkReader, fold_chunks, to_converse
 from services.runs import Call, RunEvent, TokenUsage
@@ -47,14 +48,17 @@ class Reply:
 def fold(operation: str, events: Iterable[RunEvent]) -> dict[str, Any]:
     """The answer that the same call gives without streaming.
 
-    ConverseStream gives Converse's response, InvokeModelWithResponseStream the family's InvokeModel body, any
-    other operation its one `response` event. No events give an empty answer of that shape.
+    ConverseStream gives Converse's response, InvokeModelWithResponseStream the family's InvokeModel body,
+    RetrieveAndGenerateStream RetrieveAndGenerate's response, any other operation its one `response` event. No
+    events give an empty answer of that shape.
     """
     pairs = [(event.name, event.data) for event in events]
     if operation == "ConverseStream":
         return fold_converse(pairs)
     if operation == "InvokeModelWithResponseStream":
         return fold_chunks([data for name, data in pairs if name == "chunk"])
+    if operation == "RetrieveAndGenerateStream":
+        return fold_rag(pairs)
     return next((data for name, data in reversed(pairs) if name == "response"), {})
 
 
@@ -97,6 +101,8 @@ def _read(
     elif operation in INVOKE_OPERATIONS:
         said = to_converse(response)
         counts, latency_ms = _metering(events, headers)
+    elif operation in RAG_OPERATIONS:
+        return Reply(text=_rag_text(response))
     else:
         return Reply()
     content = _content(said)
@@ -118,6 +124,9 @@ def prompt_of(call: Call) -> str:
     for name in ("prompt", "inputText", "message"):
         if isinstance(request.get(name), str):
             return str(request[name])
+    for name in ("input", "retrievalQuery"):
+        if isinstance(request.get(name), dict) and isinstance(request[name].get("text"), str):
+            return str(request[name]["text"])
     try:
         content = request["messages"][-1]["content"]
         return (
@@ -141,6 +150,10 @@ class BlockEvents:
         try:
             if name == "chunk":
                 return self._chunks.events(data)
+            if name == "output":
+                return [("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": data["text"]}})]
+            if name == "response" and self._operation in RAG_OPERATIONS:
+                return _said(0, {"text": _rag_text(data)})
             if name == "response" and self._operation in CONVERSE_OPERATIONS + INVOKE_OPERATIONS:
                 said = data if self._operation in CONVERSE_OPERATIONS else to_converse(data)
                 return [event for index, block in enumerate(_content(said)) for event in _said(index, block)]
@@ -168,6 +181,10 @@ def _said(index: int, block: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]
     if delta:
         events.append(("contentBlockDelta", {"contentBlockIndex": index, "delta": delta}))
     return [*events, ("contentBlockStop", {"contentBlockIndex": index})]
+
+
+def _rag_text(response: Mapping[str, Any]) -> str:
+    return str((response.get("output") or {}).get("text") or "")
 
 
 def _content(said: Mapping[str, Any]) -> list[dict[str, Any]]:

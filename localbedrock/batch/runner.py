@@ -17,11 +17,11 @@ from uuid import uuid4
 from localbedrock.batch import jobs, records
 from localbedrock.batch.jobs import Job
 from localbedrock.batch.records import Counts, InputError, Record
-from localbedrock.batch.s3 import S3, Deliver, Place
 from localbedrock.context import Context, Inference
 from localbedrock.errors import AwsError, internal
 from localbedrock.keys import ACCOUNT_ID
 from localbedrock.runtime import HANDLERS
+from localbedrock.s3 import S3, Deliver, Place, S3Error
 from localbedrock.store import Store
 from localbedrock.wire.operations import Operation
 from localbedrock.wire.parse import Readers
@@ -80,7 +80,7 @@ class Runner:
             self._current = (jobs.id_of(job), threading.Event())
             try:
                 self._work(job)
-            except InputError as error:
+            except (InputError, S3Error) as error:
                 jobs.advance(self._store, job, "Failed", message=str(error)[:_MESSAGE_CHARACTERS])
             except Exception as error:  # noqa: BLE001 - one job's fault must not end the queue
                 if self._closing.is_set():

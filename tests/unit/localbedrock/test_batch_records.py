@@ -8,8 +8,8 @@ import pytest
 
 from localbedrock.batch import records
 from localbedrock.batch.records import Counts, InputError, Record
-from localbedrock.batch.s3 import Place
 from localbedrock.errors import validation
+from localbedrock.s3 import Place
 
 GOOD = b'{"recordId": "a", "modelInput": {"x": 1}}'
 

@@ -1,4 +1,4 @@
-"""What batch inference needs of S3: objects in, objects out, through the emulator in this process."""
+"""What batch inference and knowledge bases need of S3: objects in, objects out, through the emulator."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from html import unescape
 from urllib.parse import quote
 
 from localbedrock.asgi import Answer
-from localbedrock.batch.records import InputError
 from localbedrock.emulator import Call
 
 Deliver = Callable[[Call], Answer]
 """Makes one call to the emulator and blocks until it is answered."""
 
+_OBJECT = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL)
 _KEY = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
+_ETAG = re.compile(r"<ETag>(.*?)</ETag>")
+_SIZE = re.compile(r"<Size>(\d+)</Size>")
 _NEXT = re.compile(r"<NextContinuationToken>(.*?)</NextContinuationToken>", re.DOTALL)
 _CODE = re.compile(r"<Code>(.*?)</Code>")
+
+
+class S3Error(Exception):
+    """S3 refused; the message is a sentence that says what and why."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,17 @@ class Place:
         return f"s3://{self.bucket}/{self.key}"
 
 
+@dataclass(frozen=True)
+class Object:
+    """One object of a listing. ``etag`` changes with the content; ``size`` is in bytes."""
+
+    key: str
+    etag: str
+    size: int
+
+
 class S3:
-    """Objects of one region. Every method raises InputError with a sentence for what S3 refuses."""
+    """Objects of one region. Every method raises S3Error with a sentence for what S3 refuses."""
 
     def __init__(self, deliver: Deliver, region: str) -> None:
         self._deliver = deliver
@@ -55,10 +70,21 @@ class S3:
     def files(self, place: Place) -> Iterator[tuple[str, bytes]]:
         """The ``.jsonl`` file at a place, or all below it: name relative to the place, and content."""
         folder = place.key.rstrip("/") + "/" if place.key else ""
-        for key in self._keys(place.bucket, place.key.rstrip("/")):
+        for key in (found.key for found in self.objects(Place(place.bucket, place.key.rstrip("/")))):
             if key.endswith(".jsonl") and (key == place.key or key.startswith(folder)):
                 name = key.rpartition("/")[2] if key == place.key else key.removeprefix(folder)
                 yield name, self.get(Place(place.bucket, key))
+
+    def objects(self, place: Place) -> Iterator[Object]:
+        """Every object whose key begins with the place's, in the order of the keys."""
+        token = ""
+        while True:
+            listing = self._list_page(place.bucket, place.key, token, 1000)
+            yield from map(_object, _OBJECT.findall(listing))
+            more = _NEXT.search(listing)
+            if more is None:
+                return
+            token = unescape(more[1])
 
     def get(self, place: Place) -> bytes:
         """An object's content."""
@@ -67,16 +93,6 @@ class S3:
     def put(self, place: Place, content: bytes) -> None:
         """Writes an object."""
         self._make("PUT", place, content)
-
-    def _keys(self, bucket: str, prefix: str) -> Iterator[str]:
-        token = ""
-        while True:
-            listing = self._list_page(bucket, prefix, token, 1000)
-            yield from map(unescape, _KEY.findall(listing))
-            more = _NEXT.search(listing)
-            if more is None:
-                return
-            token = unescape(more[1])
 
     def _list_page(self, bucket: str, prefix: str, token: str, most: int) -> str:
         query = f"list-type=2&max-keys={most}&prefix={quote(prefix, safe='')}"
@@ -89,10 +105,19 @@ class S3:
         try:
             answer = self._deliver(Call("s3", self._region, method, path, {}, content, query))
         except LookupError as error:  # there is no emulator
-            raise InputError(str(error)) from None
+            raise S3Error(str(error)) from None
         if answer.status >= 300:
             code = _CODE.search(answer.body.decode(errors="replace"))
             why = code[1] if code else f"HTTP {answer.status}"
             what = str(place) if place.key else f"the bucket {place.bucket}"
-            raise InputError(f"S3 refused access to {what}: {why}.")
+            raise S3Error(f"S3 refused access to {what}: {why}.")
         return answer
+
+
+def _object(listed: str) -> Object:
+    key, etag, size = (pattern.search(listed) for pattern in (_KEY, _ETAG, _SIZE))
+    return Object(
+        unescape(key[1]) if key else "",
+        unescape(etag[1]).strip('"') if etag else "",
+        int(size[1]) if size else 0,
+    )

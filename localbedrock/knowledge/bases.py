@@ -1,0 +1,7 @@
+"""bases."""
+
+from __future__ import annotations
+
+from localbedrock.knowledge.host import KnowledgeHandler
+
+HANDLERS: dict[str, KnowledgeHandler] = {}

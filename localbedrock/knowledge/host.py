@@ -1,0 +1,34 @@
+"""What knowledge bases share beyond one request: the vector indexes, S3, and the queue of ingestion jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from localbedrock.context import Context
+from localbedrock.knowledge.index import Indexes
+from localbedrock.s3 import S3, Deliver
+
+
+@dataclass
+class Host:
+    """Made once per process. Handlers run in worker threads: all of it may be used from any thread."""
+
+    indexes: Indexes
+    deliver: Deliver
+    wake: Callable[[], None] = field(default=lambda: None)
+    """Tells the ingestion runner that a job was made or is to be stopped."""
+
+    def s3(self, region: str) -> S3:
+        """The objects of a region."""
+        return S3(self.deliver, region)
+
+
+KnowledgeHandler = Callable[[Host, Context, dict[str, Any]], dict[str, Any]]
+
+
+def make_host(data_dir: Path, deliver: Deliver) -> Host:
+    """The host whose indexes are kept in ``data_dir/knowledge``."""
+    return Host(Indexes(data_dir / "knowledge"), deliver)

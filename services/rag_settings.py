@@ -1,0 +1,213 @@
+"""What a RAG chat asks for: its settings, and the calls of bedrock-agent-runtime that they make.
+
+A setting that is "" or None is not sent, which is not the same as the service's default sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from services.clients import Identity
+from services.guardrails import GuardrailChoice
+from services.runs import Call
+
+JsonDict = dict[str, Any]
+
+Mode = Literal["generate", "converse", "retrieve"]
+"""RetrieveAndGenerate; Retrieve, then Converse with a prompt of one's own; Retrieve alone."""
+SearchType = Literal["", "SEMANTIC", "HYBRID"]
+
+KIND = "knowledge_base"
+"""The kind of the runs of knowledge bases."""
+
+
+@dataclass(frozen=True)
+class RetrievalSettings:
+    """How passages are found. `filter` is AWS's RetrievalFilter; {} for none."""
+
+    number_of_results: int | None = None
+    search_type: SearchType = ""
+    filter: Mapping[str, Any] = field(default_factory=dict)
+    reranker: str = ""
+    reranked_results: int | None = None
+
+
+@dataclass(frozen=True)
+class RagSettings:
+    """One way to ask a knowledge base.
+
+    `prompt_template` of mode "generate" goes to AWS ($search_results$ must be in it); that of "converse" is
+    filled here ($search_results$ and $query$). `parameters` are those of Converse's inferenceConfig.
+    """
+
+    knowledge_base_id: str = ""
+    mode: Mode = "generate"
+    model_id: str = ""
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    prompt_template: str = ""
+    decompose: bool = False
+    guardrail: GuardrailChoice = field(default_factory=GuardrailChoice)
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    stop_sequences: tuple[str, ...] = ()
+
+
+def retrieval_configuration(settings: RetrievalSettings, region: str) -> JsonDict:
+    """KnowledgeBaseRetrievalConfiguration; {} where nothing is set."""
+    search: JsonDict = {}
+    if settings.number_of_results is not None:
+        search["numberOfResults"] = settings.number_of_results
+    if settings.search_type:
+        search["overrideSearchType"] = settings.search_type
+    if settings.filter:
+        search["filter"] = json.loads(json.dumps(dict(settings.filter)))
+    if settings.reranker:
+        reranking: JsonDict = {
+            "modelConfiguration": {"modelArn": foundation_model_arn(settings.reranker, region)}
+        }
+        if settings.reranked_results is not None:
+            reranking["numberOfRerankedResults"] = settings.reranked_results
+        search["rerankingConfiguration"] = {
+            "type": "BEDROCK_RERANKING_MODEL",
+            "bedrockRerankingConfiguration": reranking,
+        }
+    return {"vectorSearchConfiguration": search} if search else {}
+
+
+def retrieve_call(question: str, settings: RagSettings, identity: Identity, user: str = "local") -> Call:
+    """The Retrieve call of a question."""
+    request: JsonDict = {
+        "knowledgeBaseId": settings.knowledge_base_id,
+        "retrievalQuery": {"text": question},
+    }
+    if configuration := retrieval_configuration(settings.retrieval, identity.region):
+        request["retrievalConfiguration"] = configuration
+    if settings.guardrail.identifier and settings.mode == "retrieve":
+        request["guardrailConfiguration"] = _guardrail(settings.guardrail)
+    return Call(
+        operation="Retrieve",
+        request=request,
+        identity=identity,
+        service="bedrock-agent-runtime",
+        kind=KIND,
+        user=user,
+    )
+
+
+def generate_call(
+    question: str,
+    settings: RagSettings,
+    identity: Identity,
+    user: str = "local",
+    *,
+    session_id: str | None = None,
+    stream: bool = True,
+) -> Call:
+    """The RetrieveAndGenerateStream (or RetrieveAndGenerate) call of a question.
+
+    `session_id` continues a session: the service then knows the questions and answers before.
+    """
+    knowledge_base: JsonDict = {
+        "knowledgeBaseId": settings.knowledge_base_id,
+        "modelArn": settings.model_id,
+    }
+    if configuration := retrieval_configuration(settings.retrieval, identity.region):
+        knowledge_base["retrievalConfiguration"] = configuration
+    if generation := _generation(settings):
+        knowledge_base["generationConfiguration"] = generation
+    if settings.decompose:
+        transformation = {"queryTransformationConfiguration": {"type": "QUERY_DECOMPOSITION"}}
+        knowledge_base["orchestrationConfiguration"] = transformation
+    request: JsonDict = {
+        "input": {"text": question},
+        "retrieveAndGenerateConfiguration": {
+            "type": "KNOWLEDGE_BASE",
+            "knowledgeBaseConfiguration": knowledge_base,
+        },
+    }
+    if session_id:
+        request["sessionId"] = session_id
+    return Call(
+        operation="RetrieveAndGenerateStream" if stream else "RetrieveAndGenerate",
+        request=request,
+        identity=identity,
+        service="bedrock-agent-runtime",
+        kind=KIND,
+        model_id=settings.model_id,
+        user=user,
+    )
+
+
+def settings_of(call: Call, *, before: RagSettings | None = None) -> RagSettings:
+    """The settings that made a call, to reopen a run; `before` has what the call does not say."""
+    start = before or RagSettings()
+    request = call.request
+    if call.operation == "Retrieve":
+        found = replace(start, mode="retrieve", knowledge_base_id=str(request.get("knowledgeBaseId") or ""))
+        return replace(found, retrieval=_retrieval_of(request.get("retrievalConfiguration") or {}))
+    configuration = request.get("retrieveAndGenerateConfiguration") or {}
+    knowledge_base = configuration.get("knowledgeBaseConfiguration") or {}
+    generation = knowledge_base.get("generationConfiguration") or {}
+    text = dict((generation.get("inferenceConfig") or {}).get("textInferenceConfig") or {})
+    stop = text.pop("stopSequences", [])
+    guardrail = generation.get("guardrailConfiguration") or {}
+    orchestration = knowledge_base.get("orchestrationConfiguration") or {}
+    return RagSettings(
+        knowledge_base_id=str(knowledge_base.get("knowledgeBaseId") or ""),
+        model_id=str(knowledge_base.get("modelArn") or ""),
+        retrieval=_retrieval_of(knowledge_base.get("retrievalConfiguration") or {}),
+        prompt_template=str((generation.get("promptTemplate") or {}).get("textPromptTemplate") or ""),
+        decompose="queryTransformationConfiguration" in orchestration,
+        guardrail=GuardrailChoice(guardrail["guardrailId"], str(guardrail.get("guardrailVersion") or ""))
+        if guardrail.get("guardrailId")
+        else GuardrailChoice(),
+        parameters=text,
+        stop_sequences=tuple(stop),
+    )
+
+
+def foundation_model_arn(model_id: str, region: str) -> str:
+    """The ARN of a foundation model; an ARN stays as it is. Rerankers are named by ARN alone."""
+    partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if "-gov-" in region else "aws"
+    return (
+        model_id
+        if model_id.startswith("arn:")
+        else f"arn:{partition}:bedrock:{region}::foundation-model/{model_id}"
+    )
+
+
+def _generation(settings: RagSettings) -> JsonDict:
+    generation: JsonDict = {}
+    if settings.prompt_template.strip():
+        generation["promptTemplate"] = {"textPromptTemplate": settings.prompt_template}
+    text: JsonDict = dict(settings.parameters)
+    if settings.stop_sequences:
+        text["stopSequences"] = list(settings.stop_sequences)
+    if text:
+        generation["inferenceConfig"] = {"textInferenceConfig": text}
+    if settings.guardrail.identifier:
+        generation["guardrailConfiguration"] = _guardrail(settings.guardrail)
+    return generation
+
+
+def _guardrail(choice: GuardrailChoice) -> JsonDict:
+    """Knowledge bases take the guardrail's id alone, not its ARN."""
+    return {
+        "guardrailId": choice.identifier.rpartition("/")[2],
+        "guardrailVersion": choice.version,
+    }
+
+
+def _retrieval_of(configuration: Mapping[str, Any]) -> RetrievalSettings:
+    search = configuration.get("vectorSearchConfiguration") or {}
+    reranking = (search.get("rerankingConfiguration") or {}).get("bedrockRerankingConfiguration") or {}
+    arn = str((reranking.get("modelConfiguration") or {}).get("modelArn") or "")
+    return RetrievalSettings(
+        number_of_results=search.get("numberOfResults"),
+        search_type=search.get("overrideSearchType") or "",
+        filter=search.get("filter") or {},
+        reranker=arn.rpartition("/")[2],
+        reranked_results=reranking.get("numberOfRerankedResults"),
+    )
