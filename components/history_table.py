@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, cast, get_args
 from urllib.parse import urljoin
 
 import pandas as pd
@@ -16,7 +16,7 @@ from components.recent_runs import UNREADABLE, unreadable_history
 from components.run_details import run_details
 from services import run_files, run_store
 from services.replies import CONVERSE_OPERATIONS, INVOKE_OPERATIONS
-from services.run_store import RunSummary
+from services.run_store import RunFilter, RunScope, RunSummary
 from services.runs import RunState, to_json
 from services.users import User
 
@@ -35,14 +35,14 @@ def history_table(user: User) -> None:
 
 def _table(user: User) -> None:
     store = run_store.store()
-    filters = _filters(user)
-    count = store.count(user.username, **filters)
+    only = _filters(user)
+    count = store.count(user.username, only)
     last_page = max(0, (count - 1) // PAGE_RUNS)
     page = min(st.session_state.get("history_page", 0), last_page)
-    runs = store.list(user.username, **filters, limit=PAGE_RUNS, offset=page * PAGE_RUNS)
+    runs = store.list(user.username, only, limit=PAGE_RUNS, offset=page * PAGE_RUNS)
     selected = _draw_page(runs, user) if runs else []
     if not runs:
-        narrowed = any(value not in ("", None, "all") for value in filters.values())
+        narrowed = only != RunFilter()
         st.caption("No run fits these filters." if narrowed else "Nothing has been run yet.")
     if runs:
         _pager(page, last_page, count)
@@ -50,8 +50,8 @@ def _table(user: User) -> None:
     _open_linked(user)
 
 
-def _filters(user: User) -> dict[str, Any]:
-    """The arguments of `RunStore.list` and `count` that the filters stand for."""
+def _filters(user: User) -> RunFilter:
+    """What the filters stand for."""
     kinds, model_ids = run_store.store().kinds_and_models(user.username)
     with st.container(horizontal=True, gap="small", key="history_filters"):
         text = st.text_input(
@@ -66,7 +66,7 @@ def _filters(user: User) -> dict[str, Any]:
         model_id = _choice("Model", "history_model", model_ids)
         state = _choice("State", "history_state", get_args(RunState)[1:])
         scope = _choice("Whose", "history_scope", tuple(_SCOPES)) or "all"
-    return {"text": text or "", "kind": kind, "model_id": model_id, "state": state, "scope": scope}
+    return RunFilter(text or "", kind, model_id, cast("RunState | None", state), cast("RunScope", scope))
 
 
 def _choice(label: str, key: str, options: Sequence[str]) -> str | None:

@@ -62,6 +62,21 @@ class RunSummary:
     reply: str
 
 
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs are meant; as it stands, all that a user may see.
+
+    `text` finds runs whose prompt and reply contain each of its words, whatever their case. `scope` narrows
+    them to the user's own, or to those that others have shared.
+    """
+
+    text: str = ""
+    kind: str | None = None
+    model_id: str | None = None
+    state: RunState | None = None
+    scope: RunScope = "all"
+
+
 class RunStore:
     """Runs in one database. Connects at the first use; may be used by many threads."""
 
@@ -112,42 +127,19 @@ class RunStore:
         return replace(run, shared=row.shared)
 
     def list(
-        self,
-        user: str,
-        *,
-        text: str = "",
-        kind: str | None = None,
-        model_id: str | None = None,
-        state: RunState | None = None,
-        scope: RunScope = "all",
-        limit: int = 50,
-        offset: int = 0,
+        self, user: str, only: RunFilter = RunFilter(), *, limit: int = 50, offset: int = 0
     ) -> tuple[RunSummary, ...]:
-        """The user's own and the shared runs, newest first.
-
-        `text` finds runs whose prompt and reply contain each of its words, whatever their case. `scope`
-        narrows them to the user's own, or to those that others have shared.
-        """
-        query = sa.select(tables.runs).where(*_matches(user, text, kind, model_id, state, scope))
+        """The user's own and the shared runs, newest first."""
+        query = sa.select(tables.runs).where(*_matches(user, only))
         query = query.order_by(tables.runs.c.started_at.desc(), tables.runs.c.id).limit(limit).offset(offset)
         with self._engine.connect() as connection:
             return tuple(_summary(row) for row in connection.execute(query).mappings())
 
-    def count(
-        self,
-        user: str,
-        *,
-        text: str = "",
-        kind: str | None = None,
-        model_id: str | None = None,
-        state: RunState | None = None,
-        scope: RunScope = "all",
-    ) -> int:
+    def count(self, user: str, only: RunFilter = RunFilter()) -> int:
         """How many runs `list` would go through."""
-        query = sa.select(sa.func.count()).select_from(tables.runs)
+        query = sa.select(sa.func.count()).select_from(tables.runs).where(*_matches(user, only))
         with self._engine.connect() as connection:
-            found = connection.execute(query.where(*_matches(user, text, kind, model_id, state, scope)))
-            return int(found.scalar_one())
+            return int(connection.execute(query).scalar_one())
 
     def kinds_and_models(self, user: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The kinds and the model ids that the runs of `list` have, each once and sorted."""
@@ -234,17 +226,15 @@ def _visible_to(user: str) -> sa.ColumnElement[bool]:
     return sa.or_(tables.runs.c.owner == user, tables.runs.c.shared)
 
 
-def _matches(
-    user: str, text: str, kind: str | None, model_id: str | None, state: str | None, scope: RunScope
-) -> list[sa.ColumnElement[bool]]:
+def _matches(user: str, only: RunFilter) -> list[sa.ColumnElement[bool]]:
     runs = tables.runs.c
     conditions = [_visible_to(user)]
-    if scope != "all":
-        conditions.append(runs.owner == user if scope == "own" else runs.owner != user)
-    for column, wanted in ((runs.kind, kind), (runs.model_id, model_id), (runs.state, state)):
+    if only.scope != "all":
+        conditions.append(runs.owner == user if only.scope == "own" else runs.owner != user)
+    for column, wanted in ((runs.kind, only.kind), (runs.model_id, only.model_id), (runs.state, only.state)):
         if wanted is not None:
             conditions.append(column == wanted)
-    if words := _searchable(text).split():
+    if words := _searchable(only.text).split():
         found = sa.select(tables.texts.c.run_id)
         for word in words:
             found = found.where(tables.texts.c.text.contains(word, autoescape=True))

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from scripts.served_app import App
-from services.run_store import RunStore
+from services.run_store import RunFilter, RunStore
 from tests.browser.panes import (
     LONG,
     ask,
@@ -71,8 +71,12 @@ def test_closing_the_tab_ends_the_replies(browser: Browser, app: App) -> None:
     grows(page, 0)
     context.close()
     store = RunStore(f"sqlite:///{app.data_dir / 'workbench.db'}")
-    until(lambda: len(store.list("local", text=words[-19:])) == 2, "both runs to be stored", seconds=30)
-    assert {run.state for run in store.list("local", text=words[-19:])} == {"stopped"}
+    until(
+        lambda: len(store.list("local", RunFilter(text=words[-19:]))) == 2,
+        "both runs to be stored",
+        seconds=30,
+    )
+    assert {run.state for run in store.list("local", RunFilter(text=words[-19:]))} == {"stopped"}
 
 
 def test_a_second_prompt_continues_the_conversation(page: Page, app: App) -> None:

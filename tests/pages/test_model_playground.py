@@ -289,7 +289,7 @@ def test_a_link_opens_the_run_with_its_model_and_words(page: AppTest, wire: Wire
     open_settings(page, 1)
     page.number_input(key="playground_parameter_0_temperature").set_value(0.3).run()
     ask(page, "A question to find again")
-    stored = run_store.store().list("local", text="A question to find again")
+    stored = run_store.store().list("local", run_store.RunFilter(text="A question to find again"))
     run_id = next(run.id for run in stored if run.model_id == "alpha.one-v1:0")
 
     other = AppTest.from_file("../../Home.py", default_timeout=30)
@@ -429,7 +429,7 @@ def test_a_run_is_shared_from_the_link(page: AppTest, wire: Wire) -> None:
     page.session_state["playground_link"] = True
     page.run()
     page.toggle(key="playground_link_shared").set_value(True).run()
-    found = run_store.store().list("someone else", text="To be shared")
+    found = run_store.store().list("someone else", run_store.RunFilter(text="To be shared"))
     assert len(found) == 2
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from services import run_store, run_tables
 from services.clients import Identity
 from services.run_files import import_file, to_lines
-from services.run_store import RunStore
+from services.run_store import RunFilter, RunStore
 from services.runs import Call, Run, RunFormatError, new_id, to_json
 
 
@@ -94,8 +94,10 @@ def test_filters_and_counts_agree(store: RunStore) -> None:
         ({"kind": "agent", "model_id": "m"}, []),
     ]
     for filters, expected in options:
-        assert [summary.id for summary in store.list("ana", **filters)] == [run.id for run in expected]
-        assert store.count("ana", **filters) == len(expected), filters
+        assert [summary.id for summary in store.list("ana", RunFilter(**filters))] == [
+            run.id for run in expected
+        ]
+        assert store.count("ana", RunFilter(**filters)) == len(expected), filters
     assert store.kinds_and_models("ana") == (("agent", "model"), ("m", "n", "o"))
 
 
@@ -112,7 +114,7 @@ def test_ten_thousand_runs_are_listed_at_once(store: RunStore) -> None:
         "last page": lambda: store.list("ana", offset=9_950),
         "count": lambda: store.count("ana"),
         "facets": lambda: store.kinds_and_models("ana"),
-        "search": lambda: store.list("ana", text="lorem 4321"),
+        "search": lambda: store.list("ana", RunFilter(text="lorem 4321")),
     }
     for name, ask in asked.items():
         best_s = min(_seconds(ask) for _ in range(3))

@@ -25,7 +25,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from services import run_store, run_tables
 from services.clients import Identity
-from services.run_store import RunStore
+from services.run_store import RunFilter, RunStore
 from services.runs import Call, Run, RunEvent, RunFormatError, TokenUsage, new_id, to_json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,7 +188,7 @@ def test_delete(store: RunStore) -> None:
     assert not store.delete(run.id, "ana")
     assert store.get(run.id, "ana") is None
     assert store.list("ana") == ()
-    assert store.list("ana", text="because") == ()
+    assert store.list("ana", RunFilter(text="because")) == ()
 
 
 def count(path: Path, table: str) -> int:
@@ -222,9 +222,9 @@ def test_the_list_is_newest_first_in_pages(store: RunStore) -> None:
 def test_filters(store: RunStore) -> None:
     store.save(a_run(1, model_id="a"))
     store.save(a_run(2, model_id="b", kind="agent"))
-    assert [summary.model_id for summary in store.list("ana", model_id="a")] == ["a"]
-    assert [summary.model_id for summary in store.list("ana", kind="agent")] == ["b"]
-    assert store.list("ana", kind="agent", model_id="a") == ()
+    assert [summary.model_id for summary in store.list("ana", RunFilter(model_id="a"))] == ["a"]
+    assert [summary.model_id for summary in store.list("ana", RunFilter(kind="agent"))] == ["b"]
+    assert store.list("ana", RunFilter(kind="agent", model_id="a")) == ()
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_filters(store: RunStore) -> None:
 )
 def test_search_takes_words_as_they_are(store: RunStore, text: str, found: bool) -> None:
     store.save(a_run(prompt="Die Straße, 100% under_score \\ nul\x00", reply="Die Antwort \ud83d"))
-    assert bool(store.list("ana", text=text)) is found
+    assert bool(store.list("ana", RunFilter(text=text))) is found
 
 
 def test_strange_texts_are_stored(store: RunStore) -> None:
@@ -362,7 +362,12 @@ def test_the_list_stays_quick_with_thousands_of_runs(store: RunStore) -> None:
     sa.event.listen(
         store._engine, "before_cursor_execute", lambda *args: statements.append((args[2], args[3]))
     )
-    for options, most_s in (({}, 0.5), ({"offset": 2000}, 0.5), ({"text": "lorem 4321"}, 2.0)):
+    asked: tuple[tuple[dict[str, Any], float], ...] = (
+        ({}, 0.5),
+        ({"offset": 2000}, 0.5),
+        ({"only": RunFilter(text="lorem 4321")}, 2.0),
+    )
+    for options, most_s in asked:
         began = time.perf_counter()
         assert store.list("ana", **options)
         assert time.perf_counter() - began < most_s, options
