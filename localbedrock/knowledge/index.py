@@ -237,7 +237,7 @@ class _Copy:
 
     def semantic(self, vector: Sequence[float]) -> Scores:
         _check_size(vector, self._matrix.shape[1])
-        cosines = self._matrix @ np.asarray(vector, dtype=np.float32)
+        cosines = self._matrix @ _unit(vector)
         scores: Scores = np.clip((1 + cosines) / 2, 0, 1)
         return scores
 
@@ -296,7 +296,7 @@ def _record(row: Row) -> dict[str, Any]:
         "page": row.page,
         "location": json.dumps(row.location, ensure_ascii=False),
         "metadata": json.dumps(row.metadata, ensure_ascii=False),
-        "vector": np.asarray(row.vector, dtype=np.float32),
+        "vector": _unit(row.vector),
     }
 
 
@@ -312,6 +312,12 @@ def _row(record: dict[str, Any]) -> Row:
         metadata=json.loads(record["metadata"]),
         vector=(),
     )
+
+
+def _unit(vector: Sequence[float]) -> Scores:
+    """The vector with length 1, as not every embedding model gives it."""
+    numbers = np.asarray(vector, dtype=np.float32)
+    return numbers / max(float(np.linalg.norm(numbers)), 1e-12)
 
 
 def _check_size(vector: Sequence[float], size: int) -> None:

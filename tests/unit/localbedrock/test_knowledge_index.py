@@ -165,10 +165,10 @@ def test_a_dropped_index_is_gone_from_disk_and_stays_gone_for_who_still_holds_it
     assert not (tmp_path / "KB00000001").exists()
 
 
-def test_the_first_vector_says_the_size(tmp_path: Path) -> None:
+def test_the_first_vector_says_the_size_and_none_need_have_length_1(tmp_path: Path) -> None:
     index = Indexes(tmp_path).of("KB00000001")
     index.add([a_row("one", "a text", [0.6, 0.8, 0.0])])
-    assert index.search([0.6, 0.8, 0.0], "", hybrid=False, limit=1)[0].score == pytest.approx(1)
+    assert index.search([6.0, 8.0, 0.0], "", hybrid=False, limit=1)[0].score == pytest.approx(1)
     with pytest.raises(ValueError, match="vectors of 3 numbers: this one has 2"):
         index.search([0.6, 0.8], "", hybrid=False, limit=1)
     with pytest.raises(ValueError, match="vectors of 3 numbers: this one has 4"):
