@@ -154,14 +154,15 @@ def test_a_document_that_cannot_be_read_fails_with_a_reason_and_not_the_job(
     put(s3, folder, good="Good.", bad_metadata={"no": "attributes"}, bad="Bad.", lone_metadata=metadata(a=1))
     s3.put_object(Bucket=BUCKET, Key=f"{folder}broken.pdf", Body=b"%PDF-1.7 and nothing else")
     s3.put_object(Bucket=BUCKET, Key=f"{folder}folder/", Body=b"")
+    s3.put_object(Bucket=BUCKET, Key=f"{folder}ü <&> 100%+1.txt", Body=b"Not an easy name.")
     s3.put_object(Bucket=BUCKET, Key=f"{folder}good.txt.copy/good.txt", Body=b"The same name again.")
     source_id = make_source(agent, base_id, BUCKET, folder)
     job = sync(agent, base_id, source_id)
     assert job["status"] == "COMPLETE"
     assert counts(job) == {
-        "DocumentsScanned": 4,
+        "DocumentsScanned": 5,
         "MetadataDocumentsScanned": 2,
-        "NewDocumentsIndexed": 2,
+        "NewDocumentsIndexed": 3,
         "DocumentsFailed": 2,
     }
     reasons = "\n".join(job["failureReasons"])
