@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from services import clients, source_documents
+from services.citations import results_of
+from services.clients import Identity
 from tests.conftest import Endpoint
 from tests.endpoint.knowledge_calls import make_base, make_source, refusal, sync, wait_for_documents
 from tests.pdfs import pdf
@@ -120,3 +123,18 @@ def test_a_document_that_has_gone_from_s3(endpoint: Endpoint, agent: Any, runtim
     code, message = refusal(runtime.get_document_content, **where, documentId=f"s3://{BUCKET}/gone/a.txt")
     assert code == "ValidationException"
     assert "cannot be read" in message
+
+
+def test_the_workbench_opens_a_custom_document(
+    runtime: Any, custom: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "client", lambda service, identity: runtime)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # meant for AWS
+    location = {"type": "CUSTOM", "customDocumentLocation": {"id": "faq/1"}}
+    metadata = {"x-amz-bedrock-kb-data-source-id": custom["dataSourceId"]}
+    (source,) = results_of([{"content": {"text": "Grüße"}, "location": location, "metadata": metadata}])
+    found = source_documents.fetch(
+        Identity("local", "localbedrock", "us-east-1"), source, custom["knowledgeBaseId"]
+    )
+    assert isinstance(found, source_documents.SourceDocument), found
+    assert (found.name, found.kind, found.text) == ("faq/1", "text", "Grüße")
