@@ -138,3 +138,30 @@ def test_the_workbench_opens_a_custom_document(
     )
     assert isinstance(found, source_documents.SourceDocument), found
     assert (found.name, found.kind, found.text) == ("faq/1", "text", "Grüße")
+
+
+def test_the_workbench_shows_the_extracted_text_of_what_it_cannot_draw(
+    endpoint: Endpoint, agent: Any, runtime: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = endpoint.client("s3")
+    html = b"<script>x</script><p>Some <b>words</b>."
+    s3.put_object(Bucket=BUCKET, Key="html/a.html", Body=html)
+    base_id = make_base(agent)["knowledgeBaseId"]
+    source_id = make_source(agent, base_id, BUCKET, "html/")
+    sync(agent, base_id, source_id)
+    monkeypatch.setattr(clients, "client", lambda service, identity: s3 if service == "s3" else runtime)
+    location = {"type": "S3", "s3Location": {"uri": f"s3://{BUCKET}/html/a.html"}}
+    reference = {
+        "content": {"text": "Some words."},
+        "location": location,
+        "metadata": {"x-amz-bedrock-kb-data-source-id": source_id},
+    }
+    (source,) = results_of([reference])
+    identity = Identity("local", "localbedrock", "us-east-1", epoch=1)
+    found = source_documents.fetch(identity, source, base_id)
+    assert isinstance(found, source_documents.SourceDocument), found
+    assert (found.kind, found.text, found.content) == ("text", "Some words.", html)
+    assert found.note == source_documents.EXTRACTED_NOTE
+    alone = source_documents.fetch(identity, source)
+    assert isinstance(alone, source_documents.SourceDocument)
+    assert alone.kind == "file"
