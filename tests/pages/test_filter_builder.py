@@ -67,7 +67,7 @@ def test_a_condition_is_sent_once_it_is_complete(app: AppTest) -> None:
     type_in(app, "f_0_value", "sales")
     assert sent(app) == {"equals": {"key": "team", "value": "sales"}}
     assert not app.warning
-    assert json.loads(app.text_area(key="f_json").value) == sent(app)
+    assert json.loads(app.text_area(key="f_json").value or "") == sent(app)
 
 
 def test_a_suggested_attribute_brings_its_type(app: AppTest) -> None:
@@ -142,7 +142,7 @@ def test_json_is_edited_beside_the_form(app: AppTest) -> None:
     type_in(app, "f_1_value", "c")
     assert app.text_area(key="f_json").value == '{"andAll": ['
     click(app, "f_json_back")
-    assert json.loads(app.text_area(key="f_json").value) == sent(app)
+    assert json.loads(app.text_area(key="f_json").value or "") == sent(app)
     app.text_area(key="f_json").set_value("")
     run(app)
     assert sent(app) == {}
