@@ -100,13 +100,14 @@ def fitting(
         fits, too_many = (middle, too_many) if size(kept[:middle], history) <= room else (fits, middle)
     if fits or not kept:
         return kept[:fits], history
-    tokens = room - size([], history)
+    empty = size([], history)
+    tokens = room - empty
     while tokens > 0:
         first = truncate(kept[0], tokens)
-        over = size([first], history) - room
-        if over <= 0:
+        taken = size([first], history)
+        if taken <= room:
             return [first], history
-        tokens -= over
+        tokens = min(tokens - 1, tokens * (room - empty) // (taken - empty))  # another tokenizer cuts
     raise _too_long()
 
 
