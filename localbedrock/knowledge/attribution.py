@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from localbedrock.embeddings import Embedder
+from localbedrock.knowledge.content_words import Words, words
 from localbedrock.knowledge.sentences import sentences
-from localbedrock.knowledge.words import Words, words
 
 _WINDOW = 3
 _COVERED, _AGREES = 0.7, 0.35
@@ -60,23 +60,16 @@ class Attribution:
             return tuple(sorted({place for places in each for place in places}))
         return ()
 
-    def relevant(self, question: str) -> tuple[int, ...]:
-        """The places of the passages above the floor of relevance; all where a question has no content words
-        ("What is this about?").
+    def is_relevant(self, question: str) -> bool:
+        """Whether any passage is above the floor of relevance. A question without content words ("What is this
+        about?") has none.
         """
         asked = words(question)
-        places = sorted({window.passage for window in self._windows})
         if not asked.content:
-            return tuple(places)
+            return bool(self._windows)
         vector = self._vectors([question])[0]
-        return tuple(
-            place
-            for place in places
-            if any(
-                _covered(asked, window) >= _SHARED or _agrees(vector, window) >= _NEAR
-                for window in self._windows
-                if window.passage == place
-            )
+        return any(
+            _covered(asked, window) >= _SHARED or _agrees(vector, window) >= _NEAR for window in self._windows
         )
 
     def _search(self, sentence: str) -> tuple[int, ...]:

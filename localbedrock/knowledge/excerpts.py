@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from localbedrock.embeddings import Embedder
+from localbedrock.knowledge.content_words import words
 from localbedrock.knowledge.sentences import sentences
-from localbedrock.knowledge.words import words
 
 _GAP = " … "
 

@@ -9,9 +9,9 @@ import numpy as np
 from localbedrock.context import Context
 from localbedrock.errors import validation
 from localbedrock.knowledge.chunking import chunk
+from localbedrock.knowledge.content_words import words
 from localbedrock.knowledge.host import Host
 from localbedrock.knowledge.parsing import UnreadableError, parse
-from localbedrock.knowledge.words import words
 from localbedrock.s3 import Place, S3Error
 
 TARGET = "EXTERNAL_SOURCES"

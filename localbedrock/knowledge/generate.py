@@ -136,14 +136,16 @@ def _queries(question: str, earlier: list[str], orchestration: dict[str, Any]) -
 def _retrieved(
     host: Host, ctx: Context, configuration: dict[str, Any], queries: list[str]
 ) -> list[dict[str, Any]]:
-    """The relevant passages for all queries, each once; the best of every query first."""
+    """The passages for all queries, each once; the best of every query first. Those of a query whose passages
+    are all below the floor of relevance are none.
+    """
     found = []
     for query in queries:
         knowledge_base_id = configuration["knowledgeBaseId"]
         settings = configuration.get("retrievalConfiguration", {})
         results = search.search(host, ctx, knowledge_base_id, query, settings)
-        attribution = Attribution([_text(each) for each in results], ctx.models.embedder)
-        found.append([results[place] for place in attribution.relevant(query)])
+        if Attribution([_text(each) for each in results], ctx.models.embedder).is_relevant(query):
+            found.append(results)
     joined = (each for rank in zip_longest(*found) for each in rank if each is not None)
     return list({json.dumps([each["content"], each.get("location")]): each for each in joined}.values())
 

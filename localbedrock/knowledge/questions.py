@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from localbedrock.knowledge.words import words
+from localbedrock.knowledge.content_words import words
 
 _ASKING = (
     r"(?:what|who|whom|whose|when|where|why|which|how|is|are|was|were|do|does|did|can|could|should|will|would|"
