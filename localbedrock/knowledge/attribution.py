@@ -61,8 +61,8 @@ class Attribution:
         return ()
 
     def is_relevant(self, question: str) -> bool:
-        """Whether any passage is above the floor of relevance. A question without content words ("What is this
-        about?") has none.
+        """Whether any passage is above the floor of relevance. There is none for a question without
+        content words ("What is this about?").
         """
         asked = words(question)
         if not asked.content:
