@@ -22,10 +22,9 @@ _COVERED_CLOSE, _AGREES_CLOSE = 0.6, 0.7
 """A paraphrase: fewer words, but the meaning is nearly the same."""
 _AS_GOOD = 0.1
 """A passage whose score is so near to the best one's holds the same statement."""
-_SHARED, _NEAR = 0.34, 0.2
-"""The floor of relevance: a question that shares neither a third of its words with a passage nor any of its
-meaning is about something else. Of the tests' questions the unrelated ones reach 0.12, the related ones 0.21
-and more.
+_FLOOR = 0.35
+"""The floor of relevance: what share of a question's words a window holds, plus how near its meaning is.
+Of 84 questions about the sample documents 81 are above it, of 20 about anything else 4 ("Who wrote Hamlet?").
 """
 _MOST = 3
 _CLAUSE = re.compile(r"[;:,]\s+(?:and\s+|but\s+|while\s+)?|\s+(?:and|but|while|whereas)\s+")
@@ -58,9 +57,9 @@ class Attribution:
             return bool(self._passages)
         meaning = reading.vector(without_little_words(question), self._embedder)
         return any(
-            passage.nearness(meaning).max() >= _NEAR
-            or any(_covered(asked, window) >= _SHARED for window in passage.windows)
+            _covered(asked, window) + near >= _FLOOR
             for _, passage in self._passages
+            for window, near in zip(passage.windows, passage.nearness(meaning), strict=True)
         )
 
     def _search(self, sentence: str) -> tuple[int, ...]:
