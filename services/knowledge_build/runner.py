@@ -122,7 +122,7 @@ class Builder:
         execution.run(step.build(self.plan))
 
     def _take_apart(self, execution: Execution) -> None:
-        """Look at everything first, for deleting needs ids that only looking gives; then delete in reverse."""
+        """Look at everything first, for deleting needs ids that looking gives; then delete in reverse."""
         found: dict[str, Found] = {}
         for step in self.steps:
             if not self._one(step, partial(self._look, execution, step, found), last=False):
