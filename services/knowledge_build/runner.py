@@ -104,6 +104,8 @@ class Builder:
             if self.knowledge_base_id:
                 knowledge.data_sources.clear(self._identity, self.knowledge_base_id)
             self._over.set()
+            if self.succeeded:
+                self.files = {}  # nobody needs them any more
 
     def _build(self, execution: Execution) -> None:
         for step in self.steps:
