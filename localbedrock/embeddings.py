@@ -44,6 +44,11 @@ class Embedder:
         length = float(np.linalg.norm(mean))
         return Embedding(tuple((mean / length if length else mean).tolist()), len(ids))
 
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where each token of a text begins and ends, in characters."""
+        offsets: list[tuple[int, int]] = self._model.tokenizer.encode(text, add_special_tokens=False).offsets
+        return offsets
+
     def truncate(self, text: str, tokens: int, *, keep: str = "START") -> str:
         """The first (or, for ``keep="END"``, the last) so many tokens of a text."""
         encoding = self._model.tokenizer.encode(text, add_special_tokens=False)
