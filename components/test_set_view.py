@@ -83,14 +83,14 @@ def _start(
 ) -> None:
     if questions is None or _why_not(user, settings, questions):
         return
-    if not _hub().start(store, questions, settings, identity, user.username):
+    if runner := _hub().start(store, questions, settings, identity, user.username):
+        st.session_state[_OPEN] = runner.result_id
+    else:
         st.toast("A test set is being asked already.", icon=":material/info:")
 
 
 def _progress(runner: RagTestRunner) -> None:
     if not runner.live:
-        if runner.result and runner.result.outcomes and not runner.store_problem:
-            st.session_state[_OPEN] = runner.result_id
         st.rerun()
     st.progress(runner.done / runner.total, text=f"{runner.done:,} of {runner.total:,} questions")
     st.button(

@@ -144,13 +144,13 @@ class RagTestHub:
 
     def start(
         self, store: RagTests, questions: QuestionSet, settings: RagSettings, identity: Identity, user: str
-    ) -> bool:
-        """Run a set; False while another one is under way."""
+    ) -> RagTestRunner | None:
+        """Run a set; None while another one is under way."""
         if self.current and self.current.live:
-            return False
+            return None
         self.current = RagTestRunner(store, questions, settings, identity, user)
         self.current.start()
-        return True
+        return self.current
 
     def stop_all(self) -> None:
         """Ask nothing more: the session is over."""
