@@ -66,6 +66,11 @@ class Embedder:
         lengths = np.linalg.norm(means, axis=1)
         return Words(means / np.maximum(lengths, 1e-9)[:, None], lengths)
 
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where each token of a text begins and ends, in characters."""
+        offsets: list[tuple[int, int]] = self._model.tokenizer.encode(text, add_special_tokens=False).offsets
+        return offsets
+
     def truncate(self, text: str, tokens: int, *, keep: str = "START") -> str:
         """The first (or, for ``keep="END"``, the last) so many tokens of a text."""
         encoding = self._model.tokenizer.encode(text, add_special_tokens=False)
