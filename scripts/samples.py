@@ -70,9 +70,7 @@ def report(builder: Builder) -> None:
             problem = progress.problem
             sys.exit(f"samples: {step.title}: {problem.title}. {problem.cause} {problem.fix}")
         say(f"{step.title}: {progress.detail or progress.state}")
-    say(
-        f"knowledge base {builder.knowledge_base_id}, documents in {builder.plan.bucket}: ask on the RAG chat page"
-    )
+    say(f"knowledge base {builder.knowledge_base_id}, bucket {builder.plan.bucket}: ask on the RAG chat page")
 
 
 def say(text: str) -> None:
