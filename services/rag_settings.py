@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from services.clients import Identity
-from services.guardrails import GuardrailChoice
+from services.guardrails import DRAFT, GuardrailChoice
+from services.locations import mapping
 from services.runs import Call
 
 JsonDict = dict[str, Any]
@@ -52,6 +53,75 @@ class RagSettings:
     guardrail: GuardrailChoice = field(default_factory=GuardrailChoice)
     parameters: Mapping[str, float] = field(default_factory=dict)
     stop_sequences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The numbers that AWS takes for a setting; `whole` where it takes no fractions."""
+
+    minimum: float
+    maximum: float
+    whole: bool = True
+
+    def clamp(self, value: Any) -> float | None:
+        """The nearest number that is taken; None for what is no number."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            return None
+        nearest = min(max(value, self.minimum), self.maximum)
+        return int(nearest) if self.whole else float(nearest)
+
+
+RESULTS = Limit(1, 100)
+PARAMETERS: Mapping[str, Limit] = {
+    "temperature": Limit(0, 1, whole=False),
+    "topP": Limit(0, 1, whole=False),
+    "maxTokens": Limit(1, 65_536),
+}
+MOST_STOP_SEQUENCES = 4
+DEFAULT_RESULTS = 5
+"""What the service returns where no number is sent."""
+
+
+def clamped(settings: RagSettings) -> tuple[RagSettings, list[str]]:
+    """The settings with every number within AWS's limits, and a sentence for each one changed.
+
+    Settings out of a link or of an imported run may hold anything.
+    """
+    notes: list[str] = []
+
+    def within(value: Any, limit: Limit, name: str) -> Any:
+        nearest = None if value is None else limit.clamp(value)
+        if nearest != value:
+            now = "it is not sent" if nearest is None else f"now {nearest:g}"
+            notes.append(
+                f"{name} {value} is not taken: AWS takes {limit.minimum:g} to {limit.maximum:g}; {now}."
+            )
+        return nearest
+
+    retrieval = settings.retrieval
+    search_type: SearchType = retrieval.search_type
+    if search_type not in ("", "SEMANTIC", "HYBRID"):
+        notes.append(f"There is no search type {search_type}: the choice is the service's.")
+        search_type = ""
+    retrieval = replace(
+        retrieval,
+        number_of_results=within(retrieval.number_of_results, RESULTS, "The number of results"),
+        search_type=search_type,
+        reranked_results=within(retrieval.reranked_results, RESULTS, "The number of reranked results"),
+    )
+    parameters = {
+        name: within(value, PARAMETERS[name], name) if name in PARAMETERS else value
+        for name, value in settings.parameters.items()
+    }
+    if len(settings.stop_sequences) > MOST_STOP_SEQUENCES:
+        notes.append(f"AWS takes {MOST_STOP_SEQUENCES} stop sequences: the others are left out.")
+    found = replace(
+        settings,
+        retrieval=retrieval,
+        parameters={name: value for name, value in parameters.items() if value is not None},
+        stop_sequences=settings.stop_sequences[:MOST_STOP_SEQUENCES],
+    )
+    return found, notes
 
 
 def retrieval_configuration(settings: RetrievalSettings, region: str) -> JsonDict:
@@ -145,26 +215,29 @@ def settings_of(call: Call, *, before: RagSettings | None = None) -> RagSettings
     start = before or RagSettings()
     request = call.request
     if call.operation == "Retrieve":
-        found = replace(start, mode="retrieve", knowledge_base_id=str(request.get("knowledgeBaseId") or ""))
-        return replace(found, retrieval=_retrieval_of(request.get("retrievalConfiguration") or {}))
-    configuration = request.get("retrieveAndGenerateConfiguration") or {}
-    knowledge_base = configuration.get("knowledgeBaseConfiguration") or {}
-    generation = knowledge_base.get("generationConfiguration") or {}
-    text = dict((generation.get("inferenceConfig") or {}).get("textInferenceConfig") or {})
-    stop = text.pop("stopSequences", [])
-    guardrail = generation.get("guardrailConfiguration") or {}
-    orchestration = knowledge_base.get("orchestrationConfiguration") or {}
+        guardrail = _guardrail_of(request)
+        return replace(
+            start,
+            mode="retrieve",
+            knowledge_base_id=str(request.get("knowledgeBaseId") or ""),
+            retrieval=_retrieval_of(request),
+            guardrail=guardrail if guardrail.identifier else start.guardrail,
+        )
+    configuration = mapping(request.get("retrieveAndGenerateConfiguration"))
+    knowledge_base = mapping(configuration.get("knowledgeBaseConfiguration"))
+    generation = mapping(knowledge_base.get("generationConfiguration"))
+    text = dict(mapping(mapping(generation.get("inferenceConfig")).get("textInferenceConfig")))
+    stop = text.pop("stopSequences", None)
+    orchestration = mapping(knowledge_base.get("orchestrationConfiguration"))
     return RagSettings(
         knowledge_base_id=str(knowledge_base.get("knowledgeBaseId") or ""),
         model_id=str(knowledge_base.get("modelArn") or ""),
-        retrieval=_retrieval_of(knowledge_base.get("retrievalConfiguration") or {}),
-        prompt_template=str((generation.get("promptTemplate") or {}).get("textPromptTemplate") or ""),
+        retrieval=_retrieval_of(knowledge_base),
+        prompt_template=str(mapping(generation.get("promptTemplate")).get("textPromptTemplate") or ""),
         decompose="queryTransformationConfiguration" in orchestration,
-        guardrail=GuardrailChoice(guardrail["guardrailId"], str(guardrail.get("guardrailVersion") or ""))
-        if guardrail.get("guardrailId")
-        else GuardrailChoice(),
+        guardrail=_guardrail_of(generation),
         parameters=text,
-        stop_sequences=tuple(stop),
+        stop_sequences=tuple(stop or ()),
     )
 
 
@@ -196,18 +269,25 @@ def _guardrail(choice: GuardrailChoice) -> JsonDict:
     """Knowledge bases take the guardrail's id alone, not its ARN."""
     return {
         "guardrailId": choice.identifier.rpartition("/")[2],
-        "guardrailVersion": choice.version,
+        "guardrailVersion": choice.version or DRAFT,
     }
 
 
-def _retrieval_of(configuration: Mapping[str, Any]) -> RetrievalSettings:
-    search = configuration.get("vectorSearchConfiguration") or {}
-    reranking = (search.get("rerankingConfiguration") or {}).get("bedrockRerankingConfiguration") or {}
-    arn = str((reranking.get("modelConfiguration") or {}).get("modelArn") or "")
+def _guardrail_of(holder: Mapping[str, Any]) -> GuardrailChoice:
+    found = mapping(holder.get("guardrailConfiguration"))
+    if not found.get("guardrailId"):
+        return GuardrailChoice()
+    return GuardrailChoice(str(found["guardrailId"]), str(found.get("guardrailVersion") or DRAFT))
+
+
+def _retrieval_of(holder: Mapping[str, Any]) -> RetrievalSettings:
+    search = mapping(mapping(holder.get("retrievalConfiguration")).get("vectorSearchConfiguration"))
+    reranking = mapping(mapping(search.get("rerankingConfiguration")).get("bedrockRerankingConfiguration"))
+    arn = str(mapping(reranking.get("modelConfiguration")).get("modelArn") or "")
     return RetrievalSettings(
         number_of_results=search.get("numberOfResults"),
         search_type=search.get("overrideSearchType") or "",
-        filter=search.get("filter") or {},
+        filter=mapping(search.get("filter")),
         reranker=arn.rpartition("/")[2],
         reranked_results=reranking.get("numberOfRerankedResults"),
     )
