@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.locations import Location, location_of
+from services.locations import Location, location_of, mapping, mappings
 from services.runs import Run
 
 JsonDict = dict[str, Any]
@@ -23,7 +23,10 @@ SESSION_HEADER = "x-amzn-bedrock-knowledge-base-session-id"
 REFUSAL = "Sorry, I am unable to assist you with this request."
 """What the service answers in place of one that it has no ground for."""
 
-_MARK = re.compile(r"\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\]")
+_MARK = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
+_CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+_GOES_ON_AS_CODE = re.compile(r"(?:\[[^\]\n]*\])*(?:\.\w|[ \t]*=|[ \t]+[<>*/%+][ \t])")
+"""What follows the index of `a[1] = 5`, `a[1].b`, `a[1] + c`."""
 
 
 @dataclass(frozen=True)
@@ -85,20 +88,18 @@ class Answer:
 
 def answer_of(response: Mapping[str, Any]) -> Answer:
     """The answer in a response of RetrieveAndGenerate, whole or folded from the part that has arrived."""
-    text = str((response.get("output") or {}).get("text") or "")
+    text = str(mapping(response.get("output")).get("text") or "")
     numbers: dict[str, Source] = {}
-    spans: list[Span] = []
-    searched_to = 0
-    for citation in response.get("citations") or []:
-        sources = [_numbered(numbers, each) for each in citation.get("retrievedReferences") or []]
-        part = (citation.get("generatedResponsePart") or {}).get("textResponsePart") or {}
-        place = _place(text, part, searched_to)
-        if place:
-            searched_to = place[1]
-            spans.append(Span(*place, tuple(dict.fromkeys(source.number for source in sources))))
+    spans: dict[tuple[int, int], tuple[int, ...]] = {}
+    for citation in mappings(response.get("citations")):
+        references = mappings(citation.get("retrievedReferences"))
+        cited = [_numbered(numbers, reference).number for reference in references]
+        part = mapping(mapping(citation.get("generatedResponsePart")).get("textResponsePart"))
+        if place := _place(text, part, list(spans)):
+            spans[place] = tuple(dict.fromkeys((*spans.get(place, ()), *cited)))
     return Answer(
         text,
-        tuple(spans),
+        tuple(Span(start, end, cited) for (start, end), cited in sorted(spans.items())),
         tuple(numbers.values()),
         guardrail_action=str(response.get("guardrailAction") or ""),
     )
@@ -108,17 +109,15 @@ def answer_from_marks(text: str, results: Sequence[JsonDict]) -> Answer:
     """The answer of a model that was asked to write [n] behind what it took from result n (from 1).
 
     The marks leave the text. A mark cites from the end of the mark or sentence before it; a number that no
-    result has stays in the text as it is. Sources are renumbered in the order of their first citation.
+    result has stays in the text as it is, and so does what is code: `a[1]`. Sources are renumbered in the
+    order of their first citation.
     """
     retrieved = results_of(results)
     numbers: dict[str, Source] = {}
     pieces: list[str] = []
     spans: list[Span] = []
     length = searched_to = start = 0
-    for mark in _MARK.finditer(text):
-        wanted = [int(number) for number in mark[1].split(",")]
-        if not all(1 <= number <= len(results) for number in wanted):
-            continue
+    for mark, wanted in _marks(text, len(results)):
         piece = text[searched_to : mark.start()].rstrip(" ")
         pieces.append(piece)
         length += len(piece)
@@ -127,7 +126,7 @@ def answer_from_marks(text: str, results: Sequence[JsonDict]) -> Answer:
         begin = _sentence_start(said, start)
         cited = tuple(dict.fromkeys(_numbered(numbers, results[number - 1]).number for number in wanted))
         if said[begin:].strip(" .,;:!?\n"):
-            spans.append(Span(begin, length, cited))
+            spans.append(Span(begin, begin + len(said[begin:].rstrip()), cited))
         elif spans:  # one mark behind another: both cite the same words
             last = spans.pop()
             spans.append(Span(last.start, last.end, tuple(dict.fromkeys((*last.numbers, *cited)))))
@@ -143,7 +142,7 @@ def results_of(results: Iterable[JsonDict]) -> tuple[Source, ...]:
 
 def session_of(run: Run) -> str | None:
     """The session that a run of RetrieveAndGenerate belongs to, to be continued by the next question."""
-    headers = run.metadata.get("HTTPHeaders") or {}
+    headers = mapping(run.metadata.get("HTTPHeaders"))
     found = (run.response or {}).get("sessionId") or headers.get(SESSION_HEADER)
     return str(found) if found else None
 
@@ -161,7 +160,7 @@ def fold_rag(events: Iterable[tuple[str, JsonDict]]) -> JsonDict:
             texts.append(str(data.get("text") or ""))
         elif name == "citation":
             flat = {key: value for key, value in data.items() if key != "citation"}
-            citations.append(flat or data.get("citation") or {})
+            citations.append({**mapping(data.get("citation")), **flat})
         elif name == "guardrail":
             rest["guardrailAction"] = data.get("action")
         else:
@@ -169,21 +168,55 @@ def fold_rag(events: Iterable[tuple[str, JsonDict]]) -> JsonDict:
     return {"output": {"text": "".join(texts)}, "citations": citations, **rest}
 
 
-def _place(text: str, part: Mapping[str, Any], searched_to: int) -> tuple[int, int] | None:
-    """Where the part stands in the text, without the white space around it; None where it has no words."""
-    words = str(part.get("text") or "").strip()
-    span = part.get("span") or {}
-    hint = span.get("start")
+def _place(text: str, part: Mapping[str, Any], taken: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """Where the part stands in the text, without the white space around it; None where it has no place.
+
+    Of several places the free one nearest to the hint, so that a sentence that the answer repeats is cited
+    where it was meant. Where all are taken, the citation joins the one that has the same words.
+    """
+    words = str(part.get("text") or "").split()
+    span = mapping(part.get("span"))
+    start, end = span.get("start"), span.get("end")
     if words:
-        start = text.find(words, searched_to)
-        if start < 0 and isinstance(hint, int):
-            start = text.find(words, max(hint - len(words), 0))
-        return (start, start + len(words)) if start >= searched_to else None
-    end = span.get("end")
-    if not (isinstance(hint, int) and isinstance(end, int)):
+        expression = r"\s+".join(map(re.escape, words))
+        places = [match.span() for match in re.finditer(expression, text)]
+        if places:
+            hint = start if isinstance(start, int) else max((end for _, end in taken), default=0)
+            free = [place for place in places if not _overlaps(place, taken)]
+            return min(
+                free or [place for place in places if place in taken],
+                key=lambda place: abs(place[0] - hint),
+                default=None,
+            )
+    if not (isinstance(start, int) and isinstance(end, int)):
         return None
-    start, end = max(hint, searched_to), min(end + 1, len(text))
-    return (start, end) if start < end else None
+    cut = text[max(start, 0) : end + 1]  # words that are not in the text, or none: there is the hint alone
+    begin = max(start, 0) + len(cut) - len(cut.lstrip())
+    place = (begin, begin + len(cut.strip()))
+    return None if not cut.strip() or (place not in taken and _overlaps(place, taken)) else place
+
+
+def _overlaps(place: tuple[int, int], taken: Sequence[tuple[int, int]]) -> bool:
+    return any(place[0] < end and start < place[1] for start, end in taken)
+
+
+def _marks(text: str, most: int) -> Iterable[tuple[re.Match[str], list[int]]]:
+    """The marks in a text with the numbers that they name, from 1 to `most`."""
+    code = [match.span() for match in _CODE.finditer(text)]
+    for mark in _MARK.finditer(text):
+        wanted = [int(number) for number in mark[1].split(",")]
+        known = all(1 <= number <= most for number in wanted)
+        if known and not _overlaps(mark.span(), code) and not _is_index(text, mark):
+            yield mark, wanted
+
+
+def _is_index(text: str, mark: re.Match[str]) -> bool:
+    """Whether brackets outside of a code block are an index or a link all the same."""
+    before, following = text[: mark.start()][-1:], text[mark.end() : mark.end() + 1]
+    if following == "(" or (following == ":" and before in ("", "\n")):  # a link, or the definition of one
+        return True
+    attached = before.isalnum() or before in ("_", ")", "]")
+    return attached and _GOES_ON_AS_CODE.match(text, mark.end()) is not None
 
 
 def _sentence_start(said: str, after: int) -> int:
@@ -206,23 +239,23 @@ def _numbered(numbers: dict[str, Source], reference: JsonDict) -> Source:
 
 
 def _source(number: int, reference: JsonDict) -> Source:
-    content = reference.get("content") or {}
+    content = mapping(reference.get("content"))
     score = reference.get("score")
     return Source(
         number,
         _text_of(content),
         str(content.get("type") or "TEXT"),
         location_of(reference),
-        reference.get("metadata") or {},
+        mapping(reference.get("metadata")),
         float(score) if isinstance(score, int | float) else None,
         reference,
     )
 
 
 def _text_of(content: Mapping[str, Any]) -> str:
-    if content.get("row"):
+    if row := mappings(content.get("row")):
         return "\n".join(
-            f"{column.get('columnName', '?')}: {column.get('columnValue', '')}" for column in content["row"]
+            f"{column.get('columnName', '?')}: {column.get('columnValue', '')}" for column in row
         )
-    audio, video = content.get("audio") or {}, content.get("video") or {}
+    audio, video = mapping(content.get("audio")), mapping(content.get("video"))
     return str(content.get("text") or audio.get("transcription") or video.get("summary") or "")

@@ -5,10 +5,11 @@ Source: RetrievalResultLocation of bedrock-agent-runtime.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 _MEMBERS = {
     "S3": ("S3", "s3Location", "uri"),
@@ -41,10 +42,13 @@ class Location:
     @property
     def title(self) -> str:
         """A short name: the file's, the host's and path's last part, or the address itself."""
-        if self.kind in ("SQL", "Custom") or "://" not in self.address:
+        scheme, separator, rest = self.address.partition("://")
+        if self.kind in ("SQL", "Custom") or not separator:
             return " ".join(self.address.split()) or f"{self.kind} document"
-        parts = urlsplit(self.address)
-        return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc or self.address
+        if scheme == "s3":  # a key is no URL: "#", "?" and "%" are its own
+            return rest.rstrip("/").rpartition("/")[2] or self.address
+        host, _, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+        return unquote(path.rstrip("/").rpartition("/")[2]) or host or self.address
 
     @property
     def is_web(self) -> bool:
@@ -54,19 +58,35 @@ class Location:
 
 def location_of(reference: Mapping[str, Any]) -> Location:
     """The location of a retrieved reference or result; never raises, whatever AWS sent."""
-    metadata = reference.get("metadata") or {}
-    found = reference.get("location") or {}
+    metadata = mapping(reference.get("metadata"))
+    found = mapping(reference.get("location"))
     kind = str(found.get("type") or "")
     name, member, key = _MEMBERS.get(kind, (kind or "Unknown", "", ""))
-    inner = found.get(member) if member else next((v for v in found.values() if isinstance(v, dict)), {})
-    values = inner if isinstance(inner, dict) else {}
-    address = values.get(key) if key else next((v for v in values.values() if isinstance(v, str)), "")
+    if member:
+        address = mapping(found.get(member)).get(key)
+    else:  # a type that is new: the first text in its member
+        inner = next((value for value in found.values() if isinstance(value, Mapping)), {})
+        address = next((value for value in inner.values() if isinstance(value, str)), "")
     return Location(name, str(address or metadata.get(SOURCE_URI_KEY) or ""), _page(metadata))
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is an object, else an empty one: what AWS or an imported run holds may be anything."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: Any) -> list[Any]:
+    """The objects in a list; [] where the value is none."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def _page(metadata: Mapping[str, Any]) -> int | None:
     for key in PAGE_KEYS:
         value = metadata.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
-            return int(value)
+        if isinstance(value, str) and value.strip().isdecimal():
+            value = int(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+            return value
     return None

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from services.clients import Identity
-from services.guardrails import GuardrailChoice
+from services.guardrails import DRAFT, GuardrailChoice
+from services.locations import mapping
 from services.runs import Call
 
 JsonDict = dict[str, Any]
@@ -145,26 +146,29 @@ def settings_of(call: Call, *, before: RagSettings | None = None) -> RagSettings
     start = before or RagSettings()
     request = call.request
     if call.operation == "Retrieve":
-        found = replace(start, mode="retrieve", knowledge_base_id=str(request.get("knowledgeBaseId") or ""))
-        return replace(found, retrieval=_retrieval_of(request.get("retrievalConfiguration") or {}))
-    configuration = request.get("retrieveAndGenerateConfiguration") or {}
-    knowledge_base = configuration.get("knowledgeBaseConfiguration") or {}
-    generation = knowledge_base.get("generationConfiguration") or {}
-    text = dict((generation.get("inferenceConfig") or {}).get("textInferenceConfig") or {})
-    stop = text.pop("stopSequences", [])
-    guardrail = generation.get("guardrailConfiguration") or {}
-    orchestration = knowledge_base.get("orchestrationConfiguration") or {}
+        guardrail = _guardrail_of(request)
+        return replace(
+            start,
+            mode="retrieve",
+            knowledge_base_id=str(request.get("knowledgeBaseId") or ""),
+            retrieval=_retrieval_of(request),
+            guardrail=guardrail if guardrail.identifier else start.guardrail,
+        )
+    configuration = mapping(request.get("retrieveAndGenerateConfiguration"))
+    knowledge_base = mapping(configuration.get("knowledgeBaseConfiguration"))
+    generation = mapping(knowledge_base.get("generationConfiguration"))
+    text = dict(mapping(mapping(generation.get("inferenceConfig")).get("textInferenceConfig")))
+    stop = text.pop("stopSequences", None)
+    orchestration = mapping(knowledge_base.get("orchestrationConfiguration"))
     return RagSettings(
         knowledge_base_id=str(knowledge_base.get("knowledgeBaseId") or ""),
         model_id=str(knowledge_base.get("modelArn") or ""),
-        retrieval=_retrieval_of(knowledge_base.get("retrievalConfiguration") or {}),
-        prompt_template=str((generation.get("promptTemplate") or {}).get("textPromptTemplate") or ""),
+        retrieval=_retrieval_of(knowledge_base),
+        prompt_template=str(mapping(generation.get("promptTemplate")).get("textPromptTemplate") or ""),
         decompose="queryTransformationConfiguration" in orchestration,
-        guardrail=GuardrailChoice(guardrail["guardrailId"], str(guardrail.get("guardrailVersion") or ""))
-        if guardrail.get("guardrailId")
-        else GuardrailChoice(),
+        guardrail=_guardrail_of(generation),
         parameters=text,
-        stop_sequences=tuple(stop),
+        stop_sequences=tuple(stop or ()),
     )
 
 
@@ -196,18 +200,25 @@ def _guardrail(choice: GuardrailChoice) -> JsonDict:
     """Knowledge bases take the guardrail's id alone, not its ARN."""
     return {
         "guardrailId": choice.identifier.rpartition("/")[2],
-        "guardrailVersion": choice.version,
+        "guardrailVersion": choice.version or DRAFT,
     }
 
 
-def _retrieval_of(configuration: Mapping[str, Any]) -> RetrievalSettings:
-    search = configuration.get("vectorSearchConfiguration") or {}
-    reranking = (search.get("rerankingConfiguration") or {}).get("bedrockRerankingConfiguration") or {}
-    arn = str((reranking.get("modelConfiguration") or {}).get("modelArn") or "")
+def _guardrail_of(holder: Mapping[str, Any]) -> GuardrailChoice:
+    found = mapping(holder.get("guardrailConfiguration"))
+    if not found.get("guardrailId"):
+        return GuardrailChoice()
+    return GuardrailChoice(str(found["guardrailId"]), str(found.get("guardrailVersion") or DRAFT))
+
+
+def _retrieval_of(holder: Mapping[str, Any]) -> RetrievalSettings:
+    search = mapping(mapping(holder.get("retrievalConfiguration")).get("vectorSearchConfiguration"))
+    reranking = mapping(mapping(search.get("rerankingConfiguration")).get("bedrockRerankingConfiguration"))
+    arn = str(mapping(reranking.get("modelConfiguration")).get("modelArn") or "")
     return RetrievalSettings(
         number_of_results=search.get("numberOfResults"),
         search_type=search.get("overrideSearchType") or "",
-        filter=search.get("filter") or {},
+        filter=mapping(search.get("filter")),
         reranker=arn.rpartition("/")[2],
         reranked_results=reranking.get("numberOfRerankedResults"),
     )

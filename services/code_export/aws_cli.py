@@ -13,7 +13,11 @@ from botocore import xform_name
 from services.code_export.shared import call_of, file_names, notes, readable_body
 from services.runs import Call, Run
 
-_WITHOUT_STREAM = {"ConverseStream": "Converse", "InvokeModelWithResponseStream": "InvokeModel"}
+_WITHOUT_STREAM = {
+    "ConverseStream": "Converse",
+    "InvokeModelWithResponseStream": "InvokeModel",
+    "RetrieveAndGenerateStream": "RetrieveAndGenerate",
+}
 _ONLY_STREAMS = ("InvokeAgent", "InvokeInlineAgent", "InvokeFlow")
 
 

@@ -34,6 +34,28 @@ print(json.dumps(json.loads(response["body"].read()), indent=2))
 for event in response["body"]:
     print(json.loads(event["chunk"]["bytes"]), flush=True)
 """,
+    "Retrieve": """\
+for rank, result in enumerate(response["retrievalResults"], start=1):
+    print(rank, result.get("score"), result.get("location"))
+    print(result["content"].get("text", result["content"]))
+""",
+    "RetrieveAndGenerate": """\
+print(response["output"]["text"])
+for citation in response.get("citations", []):
+    print("Part:", citation["generatedResponsePart"]["textResponsePart"]["text"])
+    for reference in citation["retrievedReferences"]:
+        print("  Source:", reference.get("location"))
+print("Session:", response["sessionId"])
+""",
+    "RetrieveAndGenerateStream": """\
+for event in response["stream"]:
+    if "output" in event:
+        print(event["output"]["text"], end="", flush=True)
+    elif "citation" in event:
+        for reference in event["citation"].get("retrievedReferences", []):
+            print("\\n  Source:", reference.get("location"))
+print("\\nSession:", response["sessionId"])
+""",
 }
 
 

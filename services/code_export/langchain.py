@@ -1,4 +1,4 @@
-"""A Converse call as Python code for LangChain's `ChatBedrockConverse`."""
+"""A Converse call as Python code for LangChain's `ChatBedrockConverse`, a Retrieve call for its retriever."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ _INFERENCE = {
 
 
 def langchain_code(what: Call | Run) -> str:
-    """A Python script that makes this Converse call with LangChain; it holds no keys.
+    """A Python script that makes this Converse or Retrieve call with LangChain; it holds no keys.
 
     Binary parts are read from files, see `binary_files`. ValueError, a sentence, where the request that
     LangChain would send is another one: what is lost is named.
     """
     call = call_of(what)
+    if call.operation == "Retrieve":
+        return _retriever(call)
     refuse_other_operations(call, "LangChain")
     files = file_names(call)
     streams = call.operation == "ConverseStream"
@@ -73,10 +75,7 @@ def _model(call: Call, files: Mapping[bytes, str], streams: bool) -> list[str]:
     arguments: dict[str, Any] = {"model": request.get("modelId", "")}
     if str(arguments["model"]).startswith("arn:"):
         arguments["provider"] = _provider(call)
-    if call.identity.backend != "local":
-        arguments["region_name"] = call.identity.region
-        if call.identity.profile:
-            arguments["credentials_profile_name"] = call.identity.profile
+    arguments |= _identity(call)
     arguments |= {_INFERENCE[name]: value for name, value in inference.items()}
     for name, argument in _ARGUMENTS.items():
         if request.get(name):
@@ -88,6 +87,42 @@ def _model(call: Call, files: Mapping[bytes, str], streams: bool) -> list[str]:
     if _has_none(arguments):
         raise ValueError("LangChain leaves out members that are null, so it cannot send this request.")
     return [f"{name}={literal(value, files, 4)}" for name, value in arguments.items()]
+
+
+def _retriever(call: Call) -> str:
+    """A Retrieve call with LangChain's retriever for knowledge bases."""
+    request = call.request
+    known = ("knowledgeBaseId", "retrievalQuery", "retrievalConfiguration", "guardrailConfiguration")
+    given_members(request, known, "LangChain's AmazonKnowledgeBasesRetriever")
+    given_members(request["retrievalQuery"], ("text",), "LangChain's AmazonKnowledgeBasesRetriever")
+    question = request["retrievalQuery"]["text"]
+    if question != question.strip():
+        raise ValueError("LangChain takes the white space around a question away, so it would send another.")
+    arguments: dict[str, Any] = {"knowledge_base_id": request["knowledgeBaseId"], **_identity(call)}
+    if configuration := request.get("retrievalConfiguration"):
+        if "numberOfResults" not in configuration.get("vectorSearchConfiguration", {}):
+            raise ValueError(
+                "LangChain asks for 4 results where their number is not set: set it, or use boto3."
+            )
+        arguments["retrieval_config"] = configuration
+    if guardrail := request.get("guardrailConfiguration"):
+        arguments["guardrail_config"] = guardrail
+    if _has_none(arguments):
+        raise ValueError("LangChain leaves out members that are null, so it cannot send this request.")
+    given = [f"{name}={literal(value, {}, 4)}" for name, value in arguments.items()]
+    body = f"retriever = {bracketed('AmazonKnowledgeBasesRetriever(', given, ')', 0)}\n"
+    body += f"for document in retriever.invoke({literal(question, {})}):\n"
+    body += '    print(document.metadata.get("score"), document.metadata.get("location"))\n'
+    body += "    print(document.page_content)\n"
+    return script(notes(call, {}), ["from langchain_aws import AmazonKnowledgeBasesRetriever"], body)
+
+
+def _identity(call: Call) -> dict[str, str]:
+    """The region and profile of a call to AWS; a local call finds its endpoint by the environment."""
+    if call.identity.backend == "local":
+        return {}
+    profile = {"credentials_profile_name": call.identity.profile} if call.identity.profile else {}
+    return {"region_name": call.identity.region, **profile}
 
 
 def _provider(call: Call) -> str:

@@ -138,6 +138,11 @@ def refuse_other_operations(call: Call, name: str) -> None:
     """ValueError unless the call is Converse, of which the frameworks make the same request."""
     if call.operation.startswith("InvokeModel"):
         raise ValueError(f"{name} writes the body of InvokeModel by itself: use boto3 or the AWS CLI.")
+    if call.operation.startswith("RetrieveAndGenerate"):
+        raise ValueError(
+            f"{name} has no class for {call.operation}, in which Bedrock retrieves and writes the answer: "
+            "use boto3 or the AWS CLI."
+        )
     if call.operation not in ("Converse", "ConverseStream"):
         raise ValueError(f"{name} makes calls to models alone, and {call.operation} is none: use boto3.")
 
