@@ -30,7 +30,8 @@ _BACKTICKS = re.compile(r"`+")
 class Line:
     """`text[start:end]`, without its line break.
 
-    `content` is where its words begin, behind list and quote marks. `block_end` is the end of the code or table that it belongs to; `closer` the fence that is missing there.
+    `content` is where its words begin, behind list and quote marks. `block_end` is the end of the code or
+    table that it belongs to; `closer` the fence that is missing there.
     """
 
     start: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -118,6 +118,18 @@ class RagReply:
     def wait_until_asked(self, timeout_s: float) -> bool:
         """Wait until every call is made, as far as any will be; False on timeout."""
         return self._asked.wait(timeout_s) or self._halted
+
+    def follow(self, checkpoint: Callable[[], object]) -> Iterator[None]:
+        """Wakes up with new text, at 25 Hz at the most, until the call that answers has ended.
+
+        `checkpoint` runs on every wake-up, at least every 100 ms, so that its caller can be interrupted.
+        """
+        stream = self.answering
+        if isinstance(stream, ReplyStream):
+            for block in stream.blocks(checkpoint):
+                for _ in block.follow(checkpoint):
+                    yield
+            yield  # citations may come after the last word
 
     @property
     def live(self) -> bool:

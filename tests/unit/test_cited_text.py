@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from components.cited_text import cited_markdown
 from services.citations import Answer, Span, answer_from_marks, answer_of, fold_rag
+from tests.recorded import _decoder
 
 Part = tuple[str, tuple[int, ...]]
 
@@ -178,9 +180,11 @@ def test_recorded_answers_are_marked_at_the_end_of_each_cited_part(recordings: P
 
 def recorded(folder: Path, name: str) -> Answer:
     """The answer in a recording of RetrieveAndGenerate or its stream."""
-    from tests.recorded import decoded_answer
-
-    decoded = decoded_answer(folder, f"openinference/{name}")
+    decode = _decoder(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the reader leaves files to the garbage collector
+        interaction = next(iter(decode.interactions(str(folder / "openinference" / name))))
+    decoded = decode.decode(interaction)
     if decoded.events:
         return answer_of(fold_rag([pair for event in decoded.events for pair in event.items()]))
     return answer_of(decoded.parsed)
