@@ -35,16 +35,27 @@ _POINTS = {
 def guardrail_and_cache(n: int, pane: Pane, model: Model | None, actions: PaneActions) -> None:
     """Draw the section of pane `n`."""
     identity = current_identity()
-    _guardrail(n, pane, identity, actions.change_settings)
+
+    def change(choice: GuardrailChoice) -> None:
+        actions.change_settings(replace(pane.settings, guardrail=choice))
+
+    guardrail_form(pane.settings.guardrail, identity, key=f"playground_guardrail_{n}", change=change)
     st.divider()
     _cache(n, pane, model, identity, actions.change_settings)
 
 
-def _guardrail(n: int, pane: Pane, identity: Identity, change: Callable[[Settings], None]) -> None:
-    choice, key = pane.settings.guardrail, f"playground_guardrail_{n}"
+def guardrail_form(
+    choice: GuardrailChoice,
+    identity: Identity,
+    *,
+    key: str,
+    change: Callable[[GuardrailChoice], None],
+    of_model: bool = True,
+) -> None:
+    """Draw the choice of a guardrail; for a call of a model also its trace and its way of streaming."""
 
     def changed(**values: Any) -> None:
-        change(replace(pane.settings, guardrail=replace(pane.settings.guardrail, **values)))
+        change(replace(choice, **values))
 
     listed = guardrails.guardrails(identity)
     names = {one.id: f"{one.name} ({one.id})" for one in listed.summaries}
@@ -73,6 +84,9 @@ def _guardrail(n: int, pane: Pane, identity: Identity, change: Callable[[Setting
     left, right = st.columns(2)
     with left:
         _version(f"{key}_version", choice, identity, lambda version: changed(version=version))
+    if not of_model:
+        return
+    with left:
         _select(
             "Trace",
             f"{key}_trace",

@@ -71,7 +71,7 @@ def location_of(reference: Mapping[str, Any]) -> Location:
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """The value where it is an object, else an empty one: what AWS or an imported run holds may be anything."""
+    """The value where it is an object, else an empty one: an imported run may hold anything."""
     return value if isinstance(value, Mapping) else {}
 
 

@@ -55,6 +55,75 @@ class RagSettings:
     stop_sequences: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Limit:
+    """The numbers that AWS takes for a setting; `whole` where it takes no fractions."""
+
+    minimum: float
+    maximum: float
+    whole: bool = True
+
+    def clamp(self, value: Any) -> float | None:
+        """The nearest number that is taken; None for what is no number."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            return None
+        nearest = min(max(value, self.minimum), self.maximum)
+        return int(nearest) if self.whole else float(nearest)
+
+
+RESULTS = Limit(1, 100)
+PARAMETERS: Mapping[str, Limit] = {
+    "temperature": Limit(0, 1, whole=False),
+    "topP": Limit(0, 1, whole=False),
+    "maxTokens": Limit(1, 65_536),
+}
+MOST_STOP_SEQUENCES = 4
+DEFAULT_RESULTS = 5
+"""What the service returns where no number is sent."""
+
+
+def clamped(settings: RagSettings) -> tuple[RagSettings, list[str]]:
+    """The settings with every number within AWS's limits, and a sentence for each one changed.
+
+    Settings out of a link or of an imported run may hold anything.
+    """
+    notes: list[str] = []
+
+    def within(value: Any, limit: Limit, name: str) -> Any:
+        nearest = None if value is None else limit.clamp(value)
+        if nearest != value:
+            now = "it is not sent" if nearest is None else f"now {nearest:g}"
+            notes.append(
+                f"{name} {value} is not taken: AWS takes {limit.minimum:g} to {limit.maximum:g}; {now}."
+            )
+        return nearest
+
+    retrieval = settings.retrieval
+    search_type: SearchType = retrieval.search_type
+    if search_type not in ("", "SEMANTIC", "HYBRID"):
+        notes.append(f"There is no search type {search_type}: the choice is the service's.")
+        search_type = ""
+    retrieval = replace(
+        retrieval,
+        number_of_results=within(retrieval.number_of_results, RESULTS, "The number of results"),
+        search_type=search_type,
+        reranked_results=within(retrieval.reranked_results, RESULTS, "The number of reranked results"),
+    )
+    parameters = {
+        name: within(value, PARAMETERS[name], name) if name in PARAMETERS else value
+        for name, value in settings.parameters.items()
+    }
+    if len(settings.stop_sequences) > MOST_STOP_SEQUENCES:
+        notes.append(f"AWS takes {MOST_STOP_SEQUENCES} stop sequences: the others are left out.")
+    found = replace(
+        settings,
+        retrieval=retrieval,
+        parameters={name: value for name, value in parameters.items() if value is not None},
+        stop_sequences=settings.stop_sequences[:MOST_STOP_SEQUENCES],
+    )
+    return found, notes
+
+
 def retrieval_configuration(settings: RetrievalSettings, region: str) -> JsonDict:
     """KnowledgeBaseRetrievalConfiguration; {} where nothing is set."""
     search: JsonDict = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -128,7 +129,7 @@ def test_an_answer_cut_off_in_the_middle_keeps_its_numbers() -> None:
     ]
     seen = [answer_of(fold_rag(events[:count])) for count in range(len(events) + 1)]
     assert [len(answer.spans) for answer in seen] == [0, 0, 1, 1, 2, 2]
-    for before, after in zip(seen, seen[1:], strict=False):
+    for before, after in pairwise(seen):
         assert after.text.startswith(before.text)
         assert after.sources[: len(before.sources)] == before.sources
         assert after.spans[: len(before.spans)] == before.spans

@@ -89,8 +89,10 @@ def test_nothing_that_was_sent_raises(strange: dict[str, Any]) -> None:
         (True, None),
         ("iv", None),
         (None, None),
-    ]
-    + [(float("nan"), None), (float("inf"), None), ([3], None)],
+        (float("nan"), None),
+        (float("inf"), None),
+        ([3], None),
+    ],
 )
 def test_a_page_is_a_whole_number_from_one(value: Any, page: int | None) -> None:
     """The service sends pages as 3.0; a sidecar may say anything."""
