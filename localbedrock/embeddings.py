@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 MODEL_NAME = "WordLlama 256"
 DIMENSIONS = 256
@@ -19,6 +21,16 @@ class Embedding:
 
     vector: tuple[float, ...]
     tokens: int
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words as the rows of ``vectors``, each of length 1; ``lengths`` is how long they were, which is how
+    much a word adds to the vector of a text: little for "the", much for "refund".
+    """
+
+    vectors: npt.NDArray[np.float32]
+    lengths: npt.NDArray[np.float32]
 
 
 class Embedder:
@@ -43,6 +55,21 @@ class Embedder:
         mean = self._model.embedding[ids].mean(axis=0)
         length = float(np.linalg.norm(mean))
         return Embedding(tuple((mean / length if length else mean).tolist()), len(ids))
+
+    def words(self, words: Sequence[str]) -> Words:
+        """Each word by itself, in order."""
+        encodings = self._model.tokenizer.encode_batch(list(words), add_special_tokens=False)
+        sizes = np.array([len(encoding.ids) for encoding in encodings])
+        ids = [token for encoding in encodings for token in encoding.ids]
+        starts = np.concatenate(([0], sizes.cumsum()[:-1]))
+        means = np.add.reduceat(self._model.embedding[ids], starts, axis=0) / sizes[:, None]
+        lengths = np.linalg.norm(means, axis=1)
+        return Words(means / np.maximum(lengths, 1e-9)[:, None], lengths)
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where each token of a text begins and ends, in characters."""
+        offsets: list[tuple[int, int]] = self._model.tokenizer.encode(text, add_special_tokens=False).offsets
+        return offsets
 
     def truncate(self, text: str, tokens: int, *, keep: str = "START") -> str:
         """The first (or, for ``keep="END"``, the last) so many tokens of a text."""

@@ -18,11 +18,13 @@ import uvloop
 from localbedrock import environment, keys, knowledge, lifecycle
 from localbedrock.asgi import Answer, App, Receive, Scope, Send
 from localbedrock.batch import jobs
-from localbedrock.batch.runner import Runner
+from localbedrock.batch.runner import Runner as BatchRunner
+from localbedrock.collection_indexes import CollectionIndexes
 from localbedrock.emulator import MINISTACK_SERVICES, Call, Emulator
 from localbedrock.guard import Guard
 from localbedrock.handlers import HANDLERS
 from localbedrock.knowledge.host import make_host
+from localbedrock.knowledge.ingestion import Runner as IngestionRunner
 from localbedrock.reporter import Reporter
 from localbedrock.store import Store
 from localbedrock.text.host import ModelHost
@@ -71,21 +73,26 @@ async def _serve(options: Options, listener: socket.socket) -> None:
     store = Store(options.data_dir / "localbedrock.db")
     deliver = _delivery(emulator)
     report, stop_reports = _reporting(store, emulator, deliver)
-    runner = Runner(store, models, deliver)
+    batches = BatchRunner(store, models, deliver)
     host = make_host(options.data_dir, deliver)
-    all_handlers = HANDLERS | jobs.handlers(runner.wake) | knowledge.handlers(host)
+    ingestion = IngestionRunner(store, models, host)
+    all_handlers = HANDLERS | jobs.handlers(batches.wake) | knowledge.handlers(host)
     dispatcher = Dispatcher(all_handlers, store, models, report)
     known = {pair.id: pair.secret, lambda_pair.id: lambda_pair.secret}
-    guard = Guard(_routed(dispatcher, emulator), known, is_bedrock=dispatcher.knows)
+    guard = Guard(
+        _routed(dispatcher, CollectionIndexes(store, emulator), emulator), known, is_bedrock=dispatcher.knows
+    )
     url = f"http://127.0.0.1:{port}"
     keys.write_config(options.data_dir, url)
     try:
         await _Server(guard, url, dispatcher.stop).serve(sockets=[listener])
     finally:
-        await asyncio.to_thread(runner.stop, FLUSH_SECONDS)
+        await asyncio.to_thread(batches.stop, FLUSH_SECONDS)
+        await asyncio.to_thread(ingestion.stop, FLUSH_SECONDS)
         await asyncio.to_thread(stop_reports)
         await emulator.stop()
         store.close()
+        host.documents.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.to_thread(models.close), FLUSH_SECONDS)
 
@@ -125,12 +132,18 @@ def _reporting(
     return reporter.report, lambda: reporter.stop(FLUSH_SECONDS)
 
 
-def _routed(dispatcher: Dispatcher, emulator: Emulator) -> App:
-    """Bedrock's services share one signing name; whatever is signed for another belongs to the emulator."""
+def _routed(dispatcher: Dispatcher, indexes: CollectionIndexes, emulator: Emulator) -> App:
+    """Bedrock's services share one signing name; what is signed for another belongs to the emulator, but for
+    what it lacks.
+    """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        target = dispatcher if scope["aws"].service == "bedrock" else emulator
-        await target(scope, receive, send)
+        if scope["aws"].service == "bedrock":
+            await dispatcher(scope, receive, send)
+        elif indexes.serves(scope):
+            await indexes(scope, receive, send)
+        else:
+            await emulator(scope, receive, send)
 
     return app
 

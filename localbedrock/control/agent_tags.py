@@ -41,6 +41,9 @@ def forget(ctx: Context, arn: str) -> None:
 
 
 def _existing(ctx: Context, arn: str) -> str:
+    knowledge_base = ctx.store.get("knowledge-base", arn.rpartition("/")[2])
+    if knowledge_base is not None and knowledge_base["knowledgeBaseArn"] == arn:
+        return arn
     prompt_id, _, version = arn.rpartition("/")[2].partition(":")
     document = ctx.store.get("prompt", prompt_id)
     if document is not None:

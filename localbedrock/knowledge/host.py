@@ -1,4 +1,4 @@
-"""What knowledge bases share beyond one request: the vector indexes, S3, and the queue of ingestion jobs."""
+"""What knowledge bases share beyond one request: indexes, documents, S3, and the queue of ingestion jobs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from localbedrock.context import Context
+from localbedrock.knowledge.document_states import DocumentStates
 from localbedrock.knowledge.index import Indexes
 from localbedrock.s3 import S3, Deliver
 
@@ -20,6 +21,8 @@ class Host:
     deliver: Deliver
     wake: Callable[[], None] = field(default=lambda: None)
     """Tells the ingestion runner that a job was made or is to be stopped."""
+    documents: DocumentStates = field(default_factory=lambda: DocumentStates(":memory:"))
+    """The state of every document."""
 
     def s3(self, region: str) -> S3:
         """The objects of a region."""
@@ -31,4 +34,5 @@ KnowledgeHandler = Callable[[Host, Context, dict[str, Any]], dict[str, Any]]
 
 def make_host(data_dir: Path, deliver: Deliver) -> Host:
     """The host whose indexes are kept in ``data_dir/knowledge``."""
-    return Host(Indexes(data_dir / "knowledge"), deliver)
+    folder = data_dir / "knowledge"
+    return Host(Indexes(folder), deliver, documents=DocumentStates(folder / "documents.db"))
