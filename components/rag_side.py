@@ -9,7 +9,7 @@ from typing import cast
 import streamlit as st
 
 from components.model_picker import model_picker
-from components.parts import part
+from components.retrieval_settings import retrieval_settings
 from services.clients import Identity
 from services.knowledge import KnowledgeBase, Listing
 from services.models import Catalogue, Model, UnknownModelId, resolve
@@ -23,7 +23,6 @@ EXPLAINED: dict[Mode, str] = {
     "retrieve": "What the knowledge base finds, with ranks and scores. No model is asked (Retrieve).",
 }
 
-retrieval_settings = part("retrieval_settings", "retrieval_settings")
 Change = Callable[[RagSettings], None]
 
 

@@ -12,6 +12,7 @@ import streamlit as st
 from components.auth import require_user
 from components.citation_links import citation_links
 from components.draft import keep_draft
+from components.knowledge_build import knowledge_build
 from components.parts import part
 from components.problem_card import problem_card
 from components.rag_answer import AnswerActions, open_run_details, rag_answer
@@ -20,6 +21,7 @@ from components.rag_side import EXPLAINED, rag_side, suffix
 from components.reply_hub import rag_hub
 from components.safe_markdown import plain, safe_markdown
 from components.sidebar import current_identity
+from components.test_set_view import test_set_view
 from services import backend, knowledge, models
 from services.problems import Action
 from services.rag_chat import Conversation, RagChat, RagTurn
@@ -28,9 +30,7 @@ from services.rag_settings import RagSettings
 
 user = require_user()
 ingestion_view = part("ingestion_view", "ingestion_view")
-knowledge_build = part("knowledge_build", "knowledge_build")
 compare_retrievals = part("retrieval_comparison", "compare_retrievals")
-test_set_view = part("test_set_view", "test_set_view")
 MAY_NOT_ASK = "Your role can look, but not ask"
 VIEWS = ("Chat", "Build", "Test set", "Documents")
 SHOWN_TURNS = 4
