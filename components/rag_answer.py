@@ -47,19 +47,21 @@ def rag_answer(
     *,
     identity: Identity,
     chosen: int | None,
+    wide: bool,
     actions: AnswerActions,
     still_live: Callable[[], bool],
 ) -> None:
     """Draw the answer `key` ("0", or "0_b" beside it) with its sources; `chosen` is the one that is open.
 
-    `still_live` says whether any answer of the page streams: the last one to end draws the page anew.
+    `wide`: there is room for the sources beside it, where the window has it. `still_live` says whether any
+    answer of the page streams: the last one to end draws the page anew.
     """
+    text, sources = _columns(wide and reply.settings.mode != "retrieve")
     if reply.live:
-        with _place(key, reply):
+        with text, _place(key, reply):
             _live_answer(key, reply, still_live)
         return
     answer = reply.answer()
-    text, sources = _columns(reply, answer)
     with text, st.container(key=f"rag_answer_{key}", gap="small"):
         _finished(key, reply, answer, actions)
     with sources:
@@ -78,9 +80,9 @@ def open_run_details() -> None:
         run_details(run)
 
 
-def _columns(reply: RagReply, answer: Answer) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """The places of text and sources: side by side where the page is wide and there is something to see."""
-    if reply.settings.mode == "retrieve" or not (answer.sources or answer.retrieved):
+def _columns(beside: bool) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """The places of text and sources; on a narrow window the columns stand one below the other."""
+    if not beside:
         return st.container(), st.container()
     left, right = st.columns([3, 2], gap="medium")
     return left, right

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -10,6 +10,7 @@ import streamlit as st
 
 from components.model_picker import model_picker
 from components.retrieval_settings import retrieval_settings
+from services.citations import Source
 from services.clients import Identity
 from services.knowledge import KnowledgeBase, Listing
 from services.models import Catalogue, Model, UnknownModelId, resolve
@@ -39,25 +40,29 @@ def rag_side(
     listed: Listing[KnowledgeBase],
     catalogue: Catalogue,
     change: Change,
+    found: Sequence[Source],
     narrow: bool,
 ) -> None:
-    """Draw the pickers of a side; `narrow` where another stands beside it."""
+    """Draw the pickers of a side; `narrow` where another stands beside it.
+
+    `found` are passages whose metadata the filter can suggest.
+    """
     end = suffix(side)
     with st.container(key=f"rag_side{end}", gap="xsmall"):
         if narrow:
-            places = [*st.columns([3, 3], vertical_alignment="bottom")]
-            places += st.columns([5, 1], vertical_alignment="bottom")
+            first, last = st.columns([5, 1], vertical_alignment="center")
+            second, third = st.container(), st.container()
         else:
-            places = [*st.columns([4, 4, 4, 1], vertical_alignment="bottom")]
-        with places[0]:
+            first, second, third, last = st.columns([4, 5, 4, 1], vertical_alignment="center")
+        with first:
             _knowledge_base(f"rag_kb{end}", settings, listed, change)
-        with places[1]:
+        with second:
             _mode(f"rag_mode{end}", settings, change)
-        with places[2]:
+        with third:
             if settings.mode != "retrieve":
                 _model(f"rag_model{end}", settings, identity, catalogue, change)
-        with places[3]:
-            _settings(end, settings, catalogue, change)
+        with last:
+            _settings(end, settings, catalogue, found, change)
 
 
 def rerankers(catalogue: Catalogue) -> list[Model]:
@@ -100,7 +105,6 @@ def _mode(key: str, settings: RagSettings, change: Change) -> None:
         format_func=lambda mode: MODES[mode],
         label_visibility="collapsed",
         required=True,
-        help="\n".join(f"- **{name}**: {EXPLAINED[mode]}" for mode, name in MODES.items()),
         on_change=lambda: change(replace(settings, mode=cast("Mode", st.session_state[key]))),
     )
 
@@ -120,7 +124,9 @@ def _model(key: str, settings: RagSettings, identity: Identity, catalogue: Catal
     model_picker(catalogue, model, key=key, on_change=chosen)
 
 
-def _settings(end: str, settings: RagSettings, catalogue: Catalogue, change: Change) -> None:
+def _settings(
+    end: str, settings: RagSettings, catalogue: Catalogue, found: Sequence[Source], change: Change
+) -> None:
     popover = st.popover(
         "",
         icon=":material/tune:",
@@ -131,4 +137,6 @@ def _settings(end: str, settings: RagSettings, catalogue: Catalogue, change: Cha
     if not popover.open:  # a form that nobody looks at would be most of every run
         return
     with popover:
-        retrieval_settings(settings, key=f"rag_form{end}", rerankers=rerankers(catalogue), change=change)
+        retrieval_settings(
+            settings, key=f"rag_form{end}", rerankers=rerankers(catalogue), change=change, sources=found
+        )

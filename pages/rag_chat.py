@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import ParamSpec
@@ -23,6 +23,7 @@ from components.safe_markdown import plain, safe_markdown
 from components.sidebar import current_identity
 from components.test_set_view import test_set_view
 from services import backend, knowledge, models
+from services.citations import Source
 from services.problems import Action
 from services.rag_chat import Conversation, RagChat, RagTurn
 from services.rag_replies import MOST_QUESTION_CHARACTERS, RagReply
@@ -143,11 +144,20 @@ def sides_bar() -> None:
                 listed=listed,
                 catalogue=catalogue,
                 change=partial(chat.change, n),
+                found=found_last(n),
                 narrow=len(sides) > 1,
             )
     if listed.problem:
         with st.expander("The knowledge bases could not be listed", icon=":material/info:", type="compact"):
             problem_card(listed.problem, key="rag_list", actions={"restart_backend": restart_backend})
+
+
+def found_last(side: int) -> Sequence[Source]:
+    """The passages of the side's last answer."""
+    if not turns or side >= len(turns[-1].replies) or turns[-1].replies[side].live:
+        return ()
+    answer = turns[-1].replies[side].answer()
+    return answer.retrieved or answer.sources
 
 
 def restart_backend() -> None:
@@ -195,6 +205,7 @@ def draw_turn(index: int, turn: RagTurn) -> None:
                 key,
                 reply,
                 identity=identity,
+                wide=not several,
                 chosen=st.session_state.get("rag_chosen", {}).get(key),
                 actions=actions_of(side, reply, index == len(turns) - 1),
                 still_live=lambda: chat.any_live,
