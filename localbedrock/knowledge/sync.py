@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from localbedrock.context import Context
+from localbedrock.errors import AwsError
 from localbedrock.knowledge import jobs, objects, sidecars
 from localbedrock.knowledge.document_states import Change, State
 from localbedrock.knowledge.host import Host
@@ -28,6 +30,8 @@ _DOCUMENTS = 200
 """How many documents are written at once at most."""
 _REASON_CHARACTERS = 2048
 """AWS's limit for one failure reason."""
+_REASONS = 2048
+"""AWS's limit for the reasons of one job."""
 
 
 class Sync:
@@ -112,7 +116,12 @@ class Sync:
 
     def _write(self, batch: list[Prepared]) -> None:
         self._states.put(self._source_id, [self._change(item, "IN_PROGRESS") for item in batch])
-        self._indexer.replace(batch)
+        try:
+            self._indexer.replace(batch)
+        except AwsError as error:  # the embedding model's: the job ends with it
+            failed = [replace(item, reason=item.reason or error.message) for item in batch]
+            self._states.put(self._source_id, [self._change(item, "FAILED") for item in failed])
+            raise
         ends = [self._change(item, "FAILED" if item.reason else "INDEXED") for item in batch]
         self._states.put(self._source_id, ends)
         for item in batch:
@@ -157,7 +166,7 @@ class Sync:
         reasons = [_sentence(reason, uris) for reason, uris in self._failures.items()]
         changes: dict[str, Any] = {"statistics": dict(self._statistics)}
         if reasons:
-            changes["failureReasons"] = reasons
+            changes["failureReasons"] = reasons[:_REASONS]
         jobs.advance(self._store, self._job, "IN_PROGRESS", **changes)
 
     def _uri(self, key: str) -> str:

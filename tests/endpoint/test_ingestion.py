@@ -120,20 +120,49 @@ def test_only_what_differs_is_touched(agent: Any, s3: Any, base_id: str, folder:
     assert list(statuses(agent, base_id, source_id)) == ["a.txt", "b.txt", "d.txt"]
 
 
+def test_what_is_ingested_is_retrieved_and_what_is_gone_is_not(
+    endpoint: Endpoint, agent: Any, s3: Any, folder: str
+) -> None:
+    base_id = make_base(agent)["knowledgeBaseId"]
+    put(s3, folder, tea="The tea is brewed at ninety degrees.", tea_metadata=metadata(year=2024))
+    put(s3, folder, coffee="The coffee is ground fresh.")
+    source_id = make_source(agent, base_id, BUCKET, folder)
+    sync(agent, base_id, source_id)
+    runtime = endpoint.client("bedrock-agent-runtime")
+
+    def retrieved() -> list[dict[str, Any]]:
+        answer = runtime.retrieve(knowledgeBaseId=base_id, retrievalQuery={"text": "How hot is tea brewed?"})
+        return list(answer["retrievalResults"])
+
+    uri = f"s3://{BUCKET}/{folder}tea.txt"
+    best = retrieved()[0]
+    assert best["content"]["text"] == "The tea is brewed at ninety degrees."
+    assert best["location"] == {"type": "S3", "s3Location": {"uri": uri}}
+    assert best["metadata"]["year"] == 2024
+    assert best["metadata"]["x-amz-bedrock-kb-source-uri"] == uri
+    put(s3, folder, tea="The tea is brewed at eighty degrees.")
+    s3.delete_object(Bucket=BUCKET, Key=f"{folder}coffee.txt")
+    sync(agent, base_id, source_id)
+    assert [found["content"]["text"] for found in retrieved()] == ["The tea is brewed at eighty degrees."]
+    agent.delete_data_source(knowledgeBaseId=base_id, dataSourceId=source_id)
+    assert retrieved() == []
+
+
 def test_a_document_that_cannot_be_read_fails_with_a_reason_and_not_the_job(
     agent: Any, s3: Any, base_id: str, folder: str
 ) -> None:
     put(s3, folder, good="Good.", bad_metadata={"no": "attributes"}, bad="Bad.", lone_metadata=metadata(a=1))
     s3.put_object(Bucket=BUCKET, Key=f"{folder}broken.pdf", Body=b"%PDF-1.7 and nothing else")
     s3.put_object(Bucket=BUCKET, Key=f"{folder}folder/", Body=b"")
+    s3.put_object(Bucket=BUCKET, Key=f"{folder}ü <&> 100%+1.txt", Body=b"Not an easy name.")
     s3.put_object(Bucket=BUCKET, Key=f"{folder}good.txt.copy/good.txt", Body=b"The same name again.")
     source_id = make_source(agent, base_id, BUCKET, folder)
     job = sync(agent, base_id, source_id)
     assert job["status"] == "COMPLETE"
     assert counts(job) == {
-        "DocumentsScanned": 4,
+        "DocumentsScanned": 5,
         "MetadataDocumentsScanned": 2,
-        "NewDocumentsIndexed": 2,
+        "NewDocumentsIndexed": 3,
         "DocumentsFailed": 2,
     }
     reasons = "\n".join(job["failureReasons"])

@@ -95,7 +95,7 @@ class World:
         self.store = Store(":memory:")
         self.bucket = Bucket()
         self.indexes = FakeIndexes()
-        self.host = Host(cast(Any, self.indexes), self.bucket.deliver)
+        self.host = Host(cast(Any, self.indexes), self.bucket.deliver, cast(Any, None))
         self.models = cast(Any, SimpleNamespace(embedder=embedder, openai=None))
         self.ctx = Context(
             "r", "us-east-1", ACCOUNT_ID, self.store, self.models, threading.Event(), lambda _inference: None
@@ -245,7 +245,7 @@ def test_a_job_whose_model_fails_says_so(world: World, monkeypatch: pytest.Monke
     job = world.sync(world.source())
     assert (job["status"], job["failureReasons"]) == ("FAILED", ["Too many requests."])
     (state,) = world.host.documents.all_of(job["dataSourceId"]).values()
-    assert state.status == "IN_PROGRESS"
+    assert (state.status, state.reason) == ("FAILED", "Too many requests.")
     monkeypatch.undo()
     job = world.sync(job["dataSourceId"])
     assert job["statistics"]["numberOfNewDocumentsIndexed"] == 1
