@@ -153,7 +153,7 @@ def _documents(identity: Identity, user: User, source: DataSource) -> None:
     shown = [document for document in listing.items if document.bad or not (only_bad and bad)]
     if not shown:
         return
-    chosen = _table(shown)
+    chosen = _table(source, shown)
     marked = [shown[row] for row in chosen if row < len(shown)]
     for document in marked[:5]:
         if document.reason:
@@ -170,11 +170,11 @@ def _documents(identity: Identity, user: User, source: DataSource) -> None:
         st.caption("Mark rows to delete them from the bucket and from the index, for good.")
 
 
-def _table(documents: Sequence[Document]) -> list[int]:
+def _table(source: DataSource, documents: Sequence[Document]) -> list[int]:
     """Draw the table; the rows that are marked."""
     rows = [
         {
-            "Document": document.address.rpartition("/")[2] if document.kind == "S3" else document.address,
+            "Document": document.address.removeprefix(f"s3://{source.bucket}/{source.prefix}"),
             "Status": document.status,
             "Reason": document.reason,
             "Updated": document.updated_at,
