@@ -59,6 +59,10 @@ def test_passages_are_drawn_as_they_stand_with_the_words_of_the_question_marked(
     assert "\\!\\[x\\]" in said
     assert "1 passage · from 1 document · scores 0.624 to 0.624" in said
     assert not app.code, "AWS's own object is drawn once it is asked for"
+    app.session_state["r_raw_1"] = True
+    app.run()
+    assert not app.exception
+    assert '"score": 0.62442' in app.code[0].value
 
 
 def test_many_passages_are_shown_on_demand() -> None:
