@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from localbedrock.embeddings import Embedder
-from localbedrock.knowledge.content_words import Words, words
+from localbedrock.knowledge.content_words import Words, without_little_words, words
 from localbedrock.knowledge.sentences import sentences
 
 _WINDOW = 3
@@ -27,7 +27,8 @@ _AS_GOOD = 0.1
 """A passage whose score is so near to the best one's holds the same statement."""
 _SHARED, _NEAR = 0.34, 0.2
 """The floor of relevance: a question that shares neither a third of its words with a passage nor any of its
-meaning is about something else. Unrelated questions reach 0.00 to 0.15, the farthest related one 0.26.
+meaning is about something else. Of the tests' questions the unrelated ones reach 0.12, the related ones 0.21
+and more.
 """
 _MOST = 3
 _CLAUSE = re.compile(r"[;:,]\s+(?:and\s+|but\s+|while\s+)?|\s+(?:and|but|while|whereas)\s+")
@@ -67,7 +68,7 @@ class Attribution:
         asked = words(question)
         if not asked.content:
             return bool(self._windows)
-        vector = self._vectors([question])[0]
+        vector = self._vectors([without_little_words(question)])[0]
         return any(
             _covered(asked, window) >= _SHARED or _agrees(vector, window) >= _NEAR for window in self._windows
         )
