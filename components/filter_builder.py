@@ -82,11 +82,12 @@ def _group(
     if len(group.items) > 1 or place:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             _select(
-                "Passages must fit",
+                "How these are joined",
                 f"{here}_joined",
                 GROUPS,
                 group.joined,
                 lambda joined: edit(put(tree, place, replace(group, joined=joined))),
+                width=220,
             )
             if place:
                 _remove_button(f"{here}_remove", "Remove this group", lambda: edit(remove(tree, place)))
@@ -159,7 +160,7 @@ def _condition(
                 {kind: _KINDS[kind] for kind in kinds},
                 condition.kind,
                 lambda kind: changed(with_kind(condition, kind)),
-                width=120,
+                width=110,
             )
         _value(condition, f"{here}_value", changed)
         _remove_button(f"{here}_remove", "Remove this condition", lambda: edit(remove(tree, place)))
@@ -187,9 +188,9 @@ def _attribute(
         index=None,
         key=widget,
         accept_new_options=True,
-        placeholder="type or choose one",
-        width=220,
-        help="A metadata attribute of the documents" if options else "The name of a metadata attribute",
+        placeholder="attribute",
+        width=180,
+        label_visibility="collapsed",
         on_change=choose,
     )
 
@@ -207,7 +208,7 @@ def _value(condition: Condition, widget: str, changed: Callable[[Condition], Non
             {"true": "yes", "false": "no"},
             "true" if condition.value else "false",
             lambda word: changed(replace(condition, value=word == "true")),
-            width=120,
+            width=110,
         )
     elif isinstance(condition.value, tuple):
         st.session_state[widget] = list(condition.value)
@@ -217,14 +218,20 @@ def _value(condition: Condition, widget: str, changed: Callable[[Condition], Non
             key=widget,
             accept_new_options=True,
             placeholder="type one and press Enter",
-            width=260,
+            width=240,
+            label_visibility="collapsed",
             on_change=typed,
         )
     else:
         st.session_state[widget] = condition.value
         number = condition.kind == "number"
         st.text_input(
-            "Value", key=widget, placeholder="2024" if number else "a text", width=200, on_change=typed
+            "Value",
+            key=widget,
+            placeholder="a number" if number else "a text",
+            width=180,
+            label_visibility="collapsed",
+            on_change=typed,
         )
 
 
@@ -271,7 +278,7 @@ def _select(
     value: str,
     changed: Callable[[Any], None],
     *,
-    width: int = 170,
+    width: int = 160,
 ) -> None:
     st.session_state[widget] = value
     st.selectbox(
@@ -280,6 +287,7 @@ def _select(
         key=widget,
         format_func=lambda one: words[one],
         width=width,
+        label_visibility="collapsed",
         on_change=lambda: changed(st.session_state[widget]),
     )
 

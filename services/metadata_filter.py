@@ -34,7 +34,7 @@ OPERATORS: Mapping[str, tuple[str, tuple[Kind, ...]]] = {
     "listContains": ("is a list with", ("text", "number")),
 }
 """By AWS's name: the operator in words, and the kinds of value that it takes, the usual one first."""
-GROUPS = {"andAll": "all of these", "orAll": "any of these"}
+GROUPS = {"andAll": "All of these must hold", "orAll": "Any of these must hold"}
 LONGEST_KEY = 100
 MOST_LEVELS = 2
 MOST_IN_GROUP = 5
