@@ -143,7 +143,7 @@ def keys(page: AppTest) -> set[str]:
 
 
 def stored(operation: str) -> RunSummary:
-    """The run of the operation; it is stored by the thread of its stream, which the page does not wait for."""
+    """The run of the operation; its thread stores it, and the page does not wait for that."""
     waiting, deadline = threading.Event(), time.monotonic() + 10
     while True:
         for run in run_store.store().list("local"):
