@@ -9,6 +9,7 @@ import streamlit as st
 
 from components.build_steps import build_program, build_steps
 from components.chunking_form import chunking_form
+from components.file_faults import file_faults
 from components.problem_card import problem_card
 from components.safe_markdown import plain
 from services import knowledge_files
@@ -155,13 +156,6 @@ def _documents(draft: _Draft) -> None:
         if draft.checked.files:
             st.caption(_amount(draft.checked))
     file_faults(draft.checked.faults)
-
-
-def file_faults(faults: Sequence[str]) -> None:
-    """Say which files cannot be taken, and why."""
-    if faults:
-        lines = "\n".join(f"- {plain(fault)}" for fault in faults)
-        st.warning(lines, icon=":material/error:", title="These files are left out")
 
 
 def _amount(checked: Checked) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from localbedrock import embeddings
+from localbedrock import embeddings, reranking
 from localbedrock.errors import not_found, validation
 from localbedrock.text import llama
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from localbedrock.text.host import ModelHost
 
 InferenceType = Literal["ON_DEMAND", "INFERENCE_PROFILE"]
-Backend = Literal["llama", "embedder", "openai", "openai_embeddings"]
+Backend = Literal["llama", "embedder", "reranker", "openai", "openai_embeddings"]
 
 _REGIONS = {
     "us": ("us-east-1", "us-east-2", "us-west-2"),
@@ -67,6 +67,11 @@ class FoundationModel:
     backend: Backend = "llama"
     remote_name: str = ""
 
+    @property
+    def chats(self) -> bool:
+        """Whether it answers messages. Modalities do not tell: AWS lists those of rerankers as text."""
+        return self.backend in ("llama", "openai")
+
     def arn(self, region: str) -> str:
         """`arn:aws:bedrock:<region>::foundation-model/<model_id>`."""
         return f"arn:aws:bedrock:{region}::foundation-model/{self.model_id}"
@@ -90,25 +95,33 @@ class SystemProfile:
         return region in self.regions or self.profile_id.startswith("global.")
 
 
+_MODEL_NAMES: dict[Backend, str] = {
+    "llama": llama.MODEL_NAME,
+    "embedder": embeddings.MODEL_NAME,
+    "reranker": reranking.MODEL_NAME,
+}
+
+
 def _stand_in(row: dict[str, object]) -> FoundationModel:
-    embeds = "embed" in str(row["family"])
-    local = embeddings.MODEL_NAME if embeds else llama.MODEL_NAME
+    embeds, reranks = "embed" in str(row["family"]), row["family"] == "rerank"
+    backend: Backend = "embedder" if embeds else "reranker" if reranks else "llama"
+    chats = backend == "llama"
     types: list[InferenceType] = ["ON_DEMAND"] if row["on_demand"] else []
     return FoundationModel(
         model_id=str(row["id"]),
-        name=f"{row['name']} (stand-in: {local})",
+        name=f"{row['name']} (stand-in: {_MODEL_NAMES[backend]})",
         provider=str(row["provider"]),
         family=str(row["family"]),
         input_modalities=("TEXT",),
         output_modalities=("EMBEDDING",) if embeds else ("TEXT",),
-        streaming=not embeds,
-        context_tokens=0 if embeds else llama.CONTEXT_TOKENS,
-        max_output_tokens=0 if embeds else llama.CONTEXT_TOKENS,
+        streaming=chats,
+        context_tokens=llama.CONTEXT_TOKENS if chats else 0,
+        max_output_tokens=llama.CONTEXT_TOKENS if chats else 0,
         inference_types=tuple(types + (["INFERENCE_PROFILE"] if row["profiles"] else [])),
         lifecycle="LEGACY" if row["lifecycle"] == "LEGACY" else "ACTIVE",
         accepts_max_tokens=int(str(row["max_tokens"])),
         features=frozenset(row["features"]),  # type: ignore[call-overload]
-        backend="embedder" if embeds else "llama",
+        backend=backend,
     )
 
 
@@ -136,6 +149,18 @@ _LOCAL = (
         context_tokens=0,
         max_output_tokens=0,
         backend="embedder",
+    ),
+    FoundationModel(
+        model_id="local.maxsim-rerank-v1:0",
+        name=reranking.MODEL_NAME,
+        provider="Local",
+        family="rerank",
+        input_modalities=("TEXT",),
+        output_modalities=("TEXT",),
+        streaming=False,
+        context_tokens=0,
+        max_output_tokens=0,
+        backend="reranker",
     ),
 )
 

@@ -56,6 +56,11 @@ class Embedder:
         length = float(np.linalg.norm(mean))
         return Embedding(tuple((mean / length if length else mean).tolist()), len(ids))
 
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where each token of a text begins and ends, in characters."""
+        offsets: list[tuple[int, int]] = self._model.tokenizer.encode(text, add_special_tokens=False).offsets
+        return offsets
+
     def words(self, words: Sequence[str]) -> Words:
         """Each word by itself, in order."""
         encodings = self._model.tokenizer.encode_batch(list(words), add_special_tokens=False)
@@ -65,11 +70,6 @@ class Embedder:
         means = np.add.reduceat(self._model.embedding[ids], starts, axis=0) / sizes[:, None]
         lengths = np.linalg.norm(means, axis=1)
         return Words(means / np.maximum(lengths, 1e-9)[:, None], lengths)
-
-    def offsets(self, text: str) -> list[tuple[int, int]]:
-        """Where each token of a text begins and ends, in characters."""
-        offsets: list[tuple[int, int]] = self._model.tokenizer.encode(text, add_special_tokens=False).offsets
-        return offsets
 
     def truncate(self, text: str, tokens: int, *, keep: str = "START") -> str:
         """The first (or, for ``keep="END"``, the last) so many tokens of a text."""

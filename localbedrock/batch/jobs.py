@@ -63,7 +63,7 @@ def create_job(ctx: Context, params: dict[str, Any]) -> dict[str, Any]:
         return {"jobArn": known["jobArn"]}
     kind = params.get("modelInvocationType", "InvokeModel")
     model = resolve(ctx, params["modelId"])
-    if kind == "Converse" and "TEXT" not in model.output_modalities:
+    if kind == "Converse" and not model.chats:
         raise validation(NOT_A_CHAT_MODEL)
     tags.check(params.get("tags", []))
     job_id = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))

@@ -22,7 +22,7 @@ _TITAN_STOP = re.compile(r"\|+|User:")
 
 def parse(model: FoundationModel, params: dict[str, Any]) -> ChatRequest:
     """The request of Converse, ConverseStream or CountTokens; AwsError for what the model can't take."""
-    if "TEXT" not in model.output_modalities:
+    if not model.chats:
         raise validation(NOT_A_CHAT_MODEL)
     if params.get("guardrailConfig", {}).get("guardrailIdentifier"):
         raise validation(NO_GUARDRAIL)

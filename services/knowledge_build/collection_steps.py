@@ -155,7 +155,7 @@ def _look_for_collection(execution: Execution, plan: Plan) -> Found:
     tags = execution.ask(AOSS, "ListTagsForResource", resourceArn=detail["arn"]) or {}
     values = {"collection_id": detail["id"], "collection_arn": detail["arn"]}
     if {"key": TAG, "value": plan.name} not in (tags.get("tags") or ()):
-        return Found("different", values=values, note=owner_note(f"The collection {plan.collection}"))
+        return Found("different", note=owner_note(f"The collection {plan.collection}"))
     if detail["status"] == "FAILED":
         why = detail.get("failureMessage") or "AWS gives no reason"
         return Found(

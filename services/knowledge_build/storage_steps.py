@@ -43,7 +43,7 @@ def _look_for_bucket(execution: Execution, plan: Plan) -> Found:
         return TO_DO
     tags = execution.ask_or("s3", "GetBucketTagging", "NoSuchTagSet", Bucket=plan.bucket) or {}
     if {"Key": TAG, "Value": plan.name} in (tags.get("TagSet") or ()):
-        return Found("done", ours=True)
+        return Found("done", ours=True, values={"bucket_is_ours": True})
     return Found("different", note=owner_note(f"The bucket {plan.bucket}"))
 
 
@@ -57,6 +57,8 @@ def _look_for_documents(execution: Execution, plan: Plan) -> Found:
     etags = {entry["Key"]: entry["ETag"].strip('"') for entry in objects}
     if not etags:
         return TO_DO
+    if not execution.values.get("bucket_is_ours"):
+        return Found("different", note="The documents are in a bucket that the workbench did not make.")
     note = f"{len(etags)} files in the bucket"
     for name in plan.documents:
         content = execution.files.get(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from localbedrock.catalogue import FoundationModel
 from localbedrock.context import Context
+from localbedrock.errors import validation
 from localbedrock.runtime.bodies import malformed
 from localbedrock.runtime.engines import for_model
 from localbedrock.runtime.families import (
@@ -67,10 +68,14 @@ _EMBEDDING: dict[str, EmbeddingFamily] = {
 
 
 def chat_family(model: FoundationModel) -> ChatFamily | None:
-    """The family of a text model; None for an embedding model."""
+    """The family of a text model; None for an embedding or reranking model."""
     return _CHAT.get(model.family)
 
 
 def embedding_family(model: FoundationModel) -> EmbeddingFamily:
-    """The family of an embedding model."""
+    """The family of an embedding model; ValidationException for a reranking model."""
+    if model.backend == "reranker":
+        raise validation(
+            "The local endpoint reranks with the Rerank operation of bedrock-agent-runtime alone."
+        )
     return _EMBEDDING[model.family]
