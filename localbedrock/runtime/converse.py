@@ -22,7 +22,7 @@ def converse(ctx: Context, params: dict[str, Any]) -> dict[str, Any]:
     with recorder.reporting():
         for event in recorder.watch(generation):
             reply.add(event)
-        answer = recorder.response = _answer(reply, recorder, params)
+        answer = recorder.response = answer_of(reply, recorder, params)
     if reply.finish is None:
         raise cut_off()
     return answer
@@ -51,7 +51,7 @@ def _stream(recorder: Recorder, generation: Generation, params: dict[str, Any]) 
                 yield {"messageStart": {"role": "assistant"}}
                 yield from blocks.content_events(events, reply)
         finally:
-            answer = recorder.response = _answer(reply, recorder, params)
+            answer = recorder.response = answer_of(reply, recorder, params)
         if reply.finish is not None:
             yield {"messageStop": {"stopReason": answer["stopReason"]}}
             yield {
@@ -59,7 +59,8 @@ def _stream(recorder: Recorder, generation: Generation, params: dict[str, Any]) 
             }
 
 
-def _answer(reply: Reply, recorder: Recorder, params: dict[str, Any]) -> dict[str, Any]:
+def answer_of(reply: Reply, recorder: Recorder, params: dict[str, Any]) -> dict[str, Any]:
+    """Converse's answer, of a reply that may still be growing; also what an invocation log shows."""
     used = {"inputTokens": recorder.input_tokens, "outputTokens": recorder.output_tokens}
     answer: dict[str, Any] = {
         "output": {"message": {"role": "assistant", "content": blocks.content(reply)}},
