@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from html import unescape
 from urllib.parse import quote
 
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
 from localbedrock.asgi import Answer
 from localbedrock.emulator import Call
+from localbedrock.keys import KeyPair
 
 Deliver = Callable[[Call], Answer]
 """Makes one call to the emulator and blocks until it is answered."""
@@ -56,6 +61,20 @@ class Object:
     size: int
 
 
+@dataclass(frozen=True)
+class Presigner:
+    """Makes URLs with which whoever has one may read an object for a while. ``url`` is the endpoint's own."""
+
+    url: str
+    keys: KeyPair
+
+    def __call__(self, region: str, place: Place, seconds: int) -> str:
+        request = AWSRequest("GET", f"{self.url}/{place.bucket}/{quote(place.key, safe='/~')}")
+        credentials = Credentials(self.keys.id, self.keys.secret)
+        S3SigV4QueryAuth(credentials, "s3", region, seconds).add_auth(request)
+        return str(request.url)
+
+
 class S3:
     """Objects of one region. Every method raises S3Error with a sentence for what S3 refuses."""
 
@@ -93,6 +112,10 @@ class S3:
     def put(self, place: Place, content: bytes) -> None:
         """Writes an object."""
         self._make("PUT", place, content)
+
+    def delete(self, place: Place) -> None:
+        """Deletes an object; nothing happens if there is none."""
+        self._make("DELETE", place)
 
     def _list_page(self, bucket: str, prefix: str, token: str, most: int) -> str:
         query = f"list-type=2&max-keys={most}&prefix={quote(prefix, safe='')}"

@@ -26,6 +26,7 @@ from localbedrock.handlers import HANDLERS
 from localbedrock.knowledge.host import make_host
 from localbedrock.knowledge.ingestion import Runner as IngestionRunner
 from localbedrock.reporter import Reporter
+from localbedrock.s3 import Presigner
 from localbedrock.store import Store
 from localbedrock.text.host import ModelHost
 from localbedrock.wire.dispatch import Dispatcher
@@ -74,7 +75,8 @@ async def _serve(options: Options, listener: socket.socket) -> None:
     deliver = _delivery(emulator)
     report, stop_reports = _reporting(store, emulator, deliver)
     batches = BatchRunner(store, models, deliver)
-    host = make_host(options.data_dir, deliver)
+    url = f"http://127.0.0.1:{port}"
+    host = make_host(options.data_dir, deliver, Presigner(url, pair))
     ingestion = IngestionRunner(store, models, host)
     all_handlers = HANDLERS | jobs.handlers(batches.wake) | knowledge.handlers(host)
     dispatcher = Dispatcher(all_handlers, store, models, report)
@@ -82,7 +84,6 @@ async def _serve(options: Options, listener: socket.socket) -> None:
     guard = Guard(
         _routed(dispatcher, CollectionIndexes(store, emulator), emulator), known, is_bedrock=dispatcher.knows
     )
-    url = f"http://127.0.0.1:{port}"
     keys.write_config(options.data_dir, url)
     try:
         await _Server(guard, url, dispatcher.stop).serve(sockets=[listener])

@@ -10,7 +10,7 @@ from typing import Any
 from localbedrock.context import Context
 from localbedrock.knowledge.document_states import DocumentStates
 from localbedrock.knowledge.index import Indexes
-from localbedrock.s3 import S3, Deliver
+from localbedrock.s3 import S3, Deliver, Presigner
 
 
 @dataclass
@@ -19,6 +19,7 @@ class Host:
 
     indexes: Indexes
     deliver: Deliver
+    presigned: Presigner
     wake: Callable[[], None] = field(default=lambda: None)
     """Tells the ingestion runner that a job was made or is to be stopped."""
     documents: DocumentStates = field(default_factory=lambda: DocumentStates(":memory:"))
@@ -32,7 +33,7 @@ class Host:
 KnowledgeHandler = Callable[[Host, Context, dict[str, Any]], dict[str, Any]]
 
 
-def make_host(data_dir: Path, deliver: Deliver) -> Host:
+def make_host(data_dir: Path, deliver: Deliver, presigner: Presigner) -> Host:
     """The host whose indexes are kept in ``data_dir/knowledge``."""
     folder = data_dir / "knowledge"
-    return Host(Indexes(folder), deliver, documents=DocumentStates(folder / "documents.db"))
+    return Host(Indexes(folder), deliver, presigner, documents=DocumentStates(folder / "documents.db"))

@@ -28,6 +28,13 @@ from tests.endpoint.knowledge_calls import (
 from tests.processes import first_line, stop
 
 BUCKET = "ingestion-documents"
+SMALL = {
+    "chunkingConfiguration": {
+        "chunkingStrategy": "FIXED_SIZE",
+        "fixedSizeChunkingConfiguration": {"maxTokens": 20, "overlapPercentage": 10},
+    }
+}
+"""Many chunks of few documents: a job that takes a while."""
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +174,9 @@ def test_a_prefix_that_matches_nothing_and_a_bucket_that_is_not_there(
 def test_one_job_at_a_time_which_can_be_stopped_and_is_listed(
     agent: Any, s3: Any, base_id: str, folder: str
 ) -> None:
-    for number in range(600):
-        s3.put_object(Bucket=BUCKET, Key=f"{folder}{number:04}.txt", Body=f"Text {number}. ".encode() * 200)
-    source_id = make_source(agent, base_id, BUCKET, folder)
+    for number in range(20):
+        s3.put_object(Bucket=BUCKET, Key=f"{folder}{number}.txt", Body=f"Text {number}. ".encode() * 1200)
+    source_id = make_source(agent, base_id, BUCKET, folder, vectorIngestionConfiguration=SMALL)
     where = {"knowledgeBaseId": base_id, "dataSourceId": source_id}
     job = agent.start_ingestion_job(**where)["ingestionJob"]
     assert job["status"] == "STARTING"
@@ -181,13 +188,13 @@ def test_one_job_at_a_time_which_can_be_stopped_and_is_listed(
     assert stopping["status"] == "STOPPING"
     stopped = wait_for_job(agent, where | {"ingestionJobId": job["ingestionJobId"]}, ENDED)
     indexed = counts(stopped).get("NewDocumentsIndexed", 0)
-    assert (stopped["status"], indexed < 600) == ("STOPPED", True)
+    assert (stopped["status"], indexed < 20) == ("STOPPED", True)
     assert len(statuses(agent, base_id, source_id)) == indexed
     code, _ = refusal(agent.stop_ingestion_job, **where, ingestionJobId=job["ingestionJobId"])
     assert code == "ConflictException"
 
     rest = sync(agent, base_id, source_id)
-    assert counts(rest)["NewDocumentsIndexed"] == 600 - indexed
+    assert counts(rest)["NewDocumentsIndexed"] == 20 - indexed
     ids = [rest["ingestionJobId"], job["ingestionJobId"]]
 
     def listed(**arguments: Any) -> list[str]:
@@ -322,10 +329,10 @@ def test_a_job_that_a_kill_has_interrupted_is_taken_up_again(tmp_path: Path) -> 
     try:
         agent, s3 = first.client("bedrock-agent"), first.client("s3")
         s3.create_bucket(Bucket=BUCKET)
-        for number in range(900):
-            s3.put_object(Bucket=BUCKET, Key=f"{number:04}.txt", Body=f"Text {number}. ".encode() * 200)
+        for number in range(12):
+            s3.put_object(Bucket=BUCKET, Key=f"{number}.txt", Body=f"Text {number}. ".encode() * 1200)
         base_id = make_base(agent)["knowledgeBaseId"]
-        source_id = make_source(agent, base_id, BUCKET)
+        source_id = make_source(agent, base_id, BUCKET, vectorIngestionConfiguration=SMALL)
         job = agent.start_ingestion_job(knowledgeBaseId=base_id, dataSourceId=source_id)["ingestionJob"]
         where = {name: job[name] for name in ("knowledgeBaseId", "dataSourceId", "ingestionJobId")}
         deadline = time.monotonic() + 60
@@ -339,8 +346,8 @@ def test_a_job_that_a_kill_has_interrupted_is_taken_up_again(tmp_path: Path) -> 
         agent = second.client("bedrock-agent")
         job = wait_for_job(agent, where, ENDED)
         assert job["status"] == "COMPLETE"
-        assert counts(job) == {"DocumentsScanned": 900, "NewDocumentsIndexed": 900}
+        assert counts(job) == {"DocumentsScanned": 12, "NewDocumentsIndexed": 12}
         found = statuses(agent, base_id, source_id)
-        assert (len(found), set(found.values())) == (900, {"INDEXED"})
+        assert (len(found), set(found.values())) == (12, {"INDEXED"})
     finally:
         stop(second.process, signal.SIGTERM)
