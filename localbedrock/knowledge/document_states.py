@@ -85,9 +85,14 @@ class DocumentStates:
         self._database.executescript(_SCHEMA)
 
     def all_of(self, data_source_id: str) -> dict[str, State]:
-        """Every document of a data source by its id, in the order of the ids."""
-        rows = self._read("SELECT * FROM document WHERE data_source = ? ORDER BY id", (data_source_id,))
+        """Every document of a data source by its id."""
+        rows = self._read("SELECT * FROM document WHERE data_source = ?", (data_source_id,))
         return {state.document_id: state for state in map(_state, rows)}
+
+    def ids_of(self, data_source_id: str) -> list[str]:
+        """The ids of a data source's documents in their order."""
+        rows = self._read("SELECT id FROM document WHERE data_source = ? ORDER BY id", (data_source_id,))
+        return [str(document_id) for (document_id,) in rows]
 
     def get(self, data_source_id: str, document_id: str) -> State | None:
         """One document, or None."""

@@ -37,9 +37,8 @@ def get_documents(host: Host, ctx: Context, params: dict[str, Any]) -> dict[str,
 def list_documents(host: Host, ctx: Context, params: dict[str, Any]) -> dict[str, Any]:
     """What became of every document of a data source, in the order of their ids."""
     source = data_sources.find(ctx, params["knowledgeBaseId"], params["dataSourceId"])
-    states = list(host.documents.all_of(source["dataSourceId"]).values())
-    items, more = page(states, params, lambda state: state.document_id)
-    return {"documentDetails": [_of_state(source, state) for state in items]} | more
+    ids, more = page(host.documents.ids_of(source["dataSourceId"]), params, str)
+    return {"documentDetails": [_detail(host, source, document_id) for document_id in ids]} | more
 
 
 def delete_documents(host: Host, ctx: Context, params: dict[str, Any]) -> dict[str, Any]:

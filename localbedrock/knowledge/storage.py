@@ -42,10 +42,13 @@ def _check_collection(host: Host, ctx: Context, given: dict[str, Any], dimension
     arn, name = given["collectionArn"], given["vectorIndexName"]
     call = json_call("aoss", ctx.region, collection_indexes.BATCH_GET, {"ids": [arn.rpartition("/")[2]]})
     try:
-        answer = json.loads(host.deliver(call).body)
+        answer = host.deliver(call)
     except LookupError:  # there is no emulator
         return
-    found = next((item for item in answer.get("collectionDetails", []) if item["arn"] == arn), None)
+    if answer.status != 200:
+        raise _invalid(f"OpenSearch Serverless answered with the status code {answer.status}")
+    details = json.loads(answer.body).get("collectionDetails", [])
+    found = next((item for item in details if item["arn"] == arn), None)
     if found is None:
         raise _invalid(f"the collection {arn} does not exist")
     if found["status"] != "ACTIVE":

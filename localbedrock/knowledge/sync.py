@@ -28,6 +28,8 @@ _DOCUMENTS = 200
 """How many documents are written at once at most."""
 _REASON_CHARACTERS = 2048
 """AWS's limit for one failure reason."""
+_REASONS = 2048
+"""AWS's limit for the reasons of one job."""
 
 
 class Sync:
@@ -157,7 +159,7 @@ class Sync:
         reasons = [_sentence(reason, uris) for reason, uris in self._failures.items()]
         changes: dict[str, Any] = {"statistics": dict(self._statistics)}
         if reasons:
-            changes["failureReasons"] = reasons
+            changes["failureReasons"] = reasons[:_REASONS]
         jobs.advance(self._store, self._job, "IN_PROGRESS", **changes)
 
     def _uri(self, key: str) -> str:
