@@ -11,8 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 from components.cited_text import cited_markdown
 from components.guardrail_trace import guardrail_trace
 from components.metrics_line import format_ms, metrics_line
-from components.parts import part
 from components.problem_card import problem_card
+from components.retrieval_results import retrieval_results
 from components.run_details import run_details
 from components.source_panel import source_panel
 from services.citations import Answer
@@ -22,7 +22,6 @@ from services.rag_replies import RagReply
 from services.runs import Run
 from services.streaming import WAKE_S
 
-retrieval_results = part("retrieval_results", "retrieval_results")
 _COVERAGE = """
 The part of the answer's characters that stand in a stretch with a source. What stands in none is shaded grey:
 it may be a phrase that needs no source, or something that the model made up.

@@ -10,12 +10,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components.parts import part
+from components.document_view import document_view
 from components.safe_markdown import plain
 from services.citations import Answer, Source
 from services.clients import Identity
 
-document_view = part("document_view", "document_view")
 _LONGEST_TITLE = 32
 _TALL_PASSAGE = 1_200  # characters from which on a passage scrolls
 _PASSAGE_HEIGHT = 260
