@@ -70,6 +70,7 @@ def rag_answer(
             chosen=chosen,
             choose=lambda number: actions.choose_source(key, number),
             identity=identity,
+            knowledge_base_id=reply.settings.knowledge_base_id,
         )
 
 
@@ -131,8 +132,13 @@ def _checkpoint() -> None:
 def _finished(key: str, reply: RagReply, answer: Answer, actions: AnswerActions) -> None:
     run = reply.run
     if reply.settings.mode == "retrieve":
-        if answer.retrieved:
-            retrieval_results(answer.retrieved, key=f"rag_results_{key}")
+        if run and run.state == "done":
+            retrieval_results(
+                answer.retrieved,
+                key=f"rag_results_{key}",
+                question=reply.question,
+                filtered=bool(reply.settings.retrieval.filter),
+            )
     elif answer.text.strip():
         shade = not answer.refused and answer.guardrail_action != "INTERVENED"
         st.markdown(cited_markdown(answer, turn=key, shade=shade))
@@ -168,11 +174,10 @@ def _how_well_held_up(key: str, reply: RagReply, answer: Answer, run: Run, actio
             "search, loosen the filter, or sync documents that hold the answer.",
             icon=":material/block:",
         )
-    elif mode != "generate" and not answer.retrieved and not stopped:
-        asked = " So no model was asked." if mode == "converse" else ""
+    elif mode == "converse" and not answer.retrieved and not stopped:
         st.info(
-            f"Nothing was retrieved.{asked} **What to do:** loosen the filter, use hybrid search, and see "
-            "under Documents whether the documents are indexed.",
+            "Nothing was retrieved. So no model was asked. **What to do:** loosen the filter, use hybrid "
+            "search, and see under Documents whether the documents are indexed.",
             icon=":material/search_off:",
         )
         return
