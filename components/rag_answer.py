@@ -11,8 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 from components.cited_text import cited_markdown
 from components.guardrail_trace import guardrail_trace
 from components.metrics_line import format_ms, metrics_line
-from components.parts import part
 from components.problem_card import problem_card
+from components.retrieval_results import retrieval_results
 from components.run_details import run_details
 from components.source_panel import source_panel
 from services.citations import Answer
@@ -22,7 +22,6 @@ from services.rag_replies import RagReply
 from services.runs import Run
 from services.streaming import WAKE_S
 
-retrieval_results = part("retrieval_results", "retrieval_results")
 _COVERAGE = """
 The part of the answer's characters that stand in a stretch with a source. What stands in none is shaded grey:
 it may be a phrase that needs no source, or something that the model made up.
@@ -71,6 +70,7 @@ def rag_answer(
             chosen=chosen,
             choose=lambda number: actions.choose_source(key, number),
             identity=identity,
+            knowledge_base_id=reply.settings.knowledge_base_id,
         )
 
 
@@ -132,8 +132,13 @@ def _checkpoint() -> None:
 def _finished(key: str, reply: RagReply, answer: Answer, actions: AnswerActions) -> None:
     run = reply.run
     if reply.settings.mode == "retrieve":
-        if answer.retrieved:
-            retrieval_results(answer.retrieved, key=f"rag_results_{key}")
+        if run and run.state == "done":
+            retrieval_results(
+                answer.retrieved,
+                key=f"rag_results_{key}",
+                question=reply.question,
+                filtered=bool(reply.settings.retrieval.filter),
+            )
     elif answer.text.strip():
         shade = not answer.refused and answer.guardrail_action != "INTERVENED"
         st.markdown(cited_markdown(answer, turn=key, shade=shade))
@@ -169,11 +174,10 @@ def _how_well_held_up(key: str, reply: RagReply, answer: Answer, run: Run, actio
             "search, loosen the filter, or sync documents that hold the answer.",
             icon=":material/block:",
         )
-    elif mode != "generate" and not answer.retrieved and not stopped:
-        asked = " So no model was asked." if mode == "converse" else ""
+    elif mode == "converse" and not answer.retrieved and not stopped:
         st.info(
-            f"Nothing was retrieved.{asked} **What to do:** loosen the filter, use hybrid search, and see "
-            "under Documents whether the documents are indexed.",
+            "Nothing was retrieved. So no model was asked. **What to do:** loosen the filter, use hybrid "
+            "search, and see under Documents whether the documents are indexed.",
             icon=":material/search_off:",
         )
         return

@@ -10,12 +10,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components.parts import part
+from components.document_view import document_view
 from components.safe_markdown import plain
 from services.citations import Answer, Source
 from services.clients import Identity
 
-document_view = part("document_view", "document_view")
 _LONGEST_TITLE = 32
 _TALL_PASSAGE = 1_200  # characters from which on a passage scrolls
 _PASSAGE_HEIGHT = 260
@@ -23,7 +22,13 @@ _LARGEST_IMAGE = 10_000_000
 
 
 def source_panel(
-    turn: str, answer: Answer, *, chosen: int | None, choose: Callable[[int], None], identity: Identity
+    turn: str,
+    answer: Answer,
+    *,
+    chosen: int | None,
+    choose: Callable[[int], None],
+    identity: Identity,
+    knowledge_base_id: str,
 ) -> None:
     """Draw a turn's sources in the container `rag_sources_<turn>`; the number `chosen` is open."""
     uncited = _not_cited(answer)
@@ -33,7 +38,7 @@ def source_panel(
         _buttons(turn, answer.sources, chosen, choose)
         for source in answer.sources:
             if source.number == chosen:
-                _open_source(f"{turn}_{source.number}", source, identity)
+                _open_source(f"{turn}_{source.number}", source, identity, knowledge_base_id)
         if uncited:
             _passages_not_cited(turn, uncited)
 
@@ -55,7 +60,7 @@ def _buttons(turn: str, sources: Sequence[Source], chosen: int | None, choose: C
             )
 
 
-def _open_source(key: str, source: Source, identity: Identity) -> None:
+def _open_source(key: str, source: Source, identity: Identity, knowledge_base_id: str) -> None:
     location = source.location
     facts = [f":gray-badge[{plain(location.kind)}]", f"**{plain(location.title)}**"]
     if location.page is not None:
@@ -68,7 +73,7 @@ def _open_source(key: str, source: Source, identity: Identity) -> None:
     _passage(source)
     with st.container(horizontal=True, gap="xsmall"):
         if st.button("Open document", key=f"rag_document_{key}", icon=":material/description:"):
-            _document(identity, source, key)
+            _document(identity, source, key, knowledge_base_id)
         if location.is_web:
             st.link_button("Open the page", location.address, icon=":material/open_in_new:")
     if source.score is None:
@@ -136,5 +141,5 @@ def _passages_not_cited(turn: str, sources: Sequence[Source]) -> None:
 
 
 @st.dialog("Document", width="large", icon=":material/description:")
-def _document(identity: Identity, source: Source, key: str) -> None:
-    document_view(identity, source, key=f"rag_document_view_{key}")
+def _document(identity: Identity, source: Source, key: str, knowledge_base_id: str) -> None:
+    document_view(identity, source, key=f"rag_document_view_{key}", knowledge_base_id=knowledge_base_id)

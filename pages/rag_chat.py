@@ -12,13 +12,14 @@ import streamlit as st
 from components.auth import require_user
 from components.citation_links import citation_links
 from components.draft import keep_draft
+from components.ingestion_view import ingestion_view
 from components.knowledge_build import knowledge_build
-from components.parts import part
 from components.problem_card import problem_card
 from components.rag_answer import AnswerActions, open_run_details, rag_answer
 from components.rag_link import read_knowledge_base_link, read_run_link
 from components.rag_side import EXPLAINED, rag_side, suffix
 from components.reply_hub import rag_hub
+from components.retrieval_comparison import compare_answers, compare_retrievals
 from components.safe_markdown import plain, safe_markdown
 from components.sidebar import current_identity
 from components.test_set_view import test_set_view
@@ -30,8 +31,6 @@ from services.rag_replies import MOST_QUESTION_CHARACTERS, RagReply
 from services.rag_settings import RagSettings
 
 user = require_user()
-ingestion_view = part("ingestion_view", "ingestion_view")
-compare_retrievals = part("retrieval_comparison", "compare_retrievals")
 MAY_NOT_ASK = "Your role can look, but not ask"
 VIEWS = ("Chat", "Build", "Test set", "Documents")
 SHOWN_TURNS = 4
@@ -212,9 +211,10 @@ def draw_turn(index: int, turn: RagTurn) -> None:
             )
     if several and not any(reply.live for reply in turn.replies):
         left, right = (reply.answer() for reply in turn.replies)
-        found = (left.retrieved or left.sources, right.retrieved or right.sources)
-        if all(found):
-            compare_retrievals(turn.question, *found, ("A", "B"))
+        if left.retrieved and right.retrieved:
+            compare_retrievals(turn.question, left.retrieved, right.retrieved, ("A", "B"))
+        elif left.text and right.text:
+            compare_answers(turn.question, left, right, ("A", "B"))
 
 
 def in_words(settings: RagSettings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from services.backend import BackendStatus
 from services.knowledge import KnowledgeBase, Listing
 from services.models import Catalogue, Model
 from services.problems import Problem
+from services.run_store import RunSummary
 from services.runs import Call
 from services.runtime import Opened
 from services.users import User
@@ -140,6 +142,17 @@ def keys(page: AppTest) -> set[str]:
     return {str(button.key) for button in page.button}
 
 
+def stored(operation: str) -> RunSummary:
+    """The run of the operation; its thread stores it, and the page does not wait for that."""
+    waiting, deadline = threading.Event(), time.monotonic() + 10
+    while True:
+        for run in run_store.store().list("local"):
+            if run.operation == operation:
+                return run
+        assert time.monotonic() < deadline
+        waiting.wait(0.01)
+
+
 MARK = "\u202f[:blue-badge[1]](#rag_citation_{}_1)"
 
 
@@ -241,8 +254,7 @@ class TestOwnPrompt:
 
     def test_the_run_of_the_answer_names_that_of_the_retrieval(self, page: AppTest, wire: Wire) -> None:
         ask(page)
-        runs = {run.operation: run for run in run_store.store().list("local")}
-        assert runs["ConverseStream"].parent_id == runs["Retrieve"].id
+        assert stored("ConverseStream").parent_id == stored("Retrieve").id
 
     def test_where_nothing_is_found_no_model_is_asked(self, page: AppTest, wire: Wire) -> None:
         wire.answers["Retrieve"] = found()
@@ -269,9 +281,8 @@ class TestOwnPrompt:
 
     def test_a_link_opens_question_answer_and_sources(self, page: AppTest, wire: Wire) -> None:
         ask(page)
-        run_id = next(r.id for r in run_store.store().list("local") if r.operation == "ConverseStream")
         calls = len(wire.calls)
-        other = opened(run=run_id)
+        other = opened(run=stored("ConverseStream").id)
         assert f"You have 25 days{MARK.format(0)}" in shown(other)
         assert other.segmented_control(key="rag_mode").value == "converse"
         assert "How many days?" in shown(other)

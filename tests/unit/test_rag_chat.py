@@ -208,6 +208,7 @@ class TestConverse:
         talk.send("Why?")
         assert said.wait(10)
         (reply,) = talk.conversation.turns[-1].replies
+        until(lambda: reply.answer().text)
         assert reply.answer().text == "Beta."
         go_on.set()
         until(lambda: not talk.any_live)
