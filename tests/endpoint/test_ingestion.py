@@ -83,6 +83,11 @@ def statuses(agent: Any, base_id: str, source_id: str) -> dict[str, str]:
     }
 
 
+def sentences(number: int) -> bytes:
+    """A text whose chunks all differ."""
+    return " ".join(f"Sentence {place} of text {number}." for place in range(600)).encode()
+
+
 def metadata(**attributes: Any) -> dict[str, Any]:
     return {"metadataAttributes": attributes}
 
@@ -204,7 +209,7 @@ def test_one_job_at_a_time_which_can_be_stopped_and_is_listed(
     agent: Any, s3: Any, base_id: str, folder: str
 ) -> None:
     for number in range(20):
-        s3.put_object(Bucket=BUCKET, Key=f"{folder}{number}.txt", Body=f"Text {number}. ".encode() * 1200)
+        s3.put_object(Bucket=BUCKET, Key=f"{folder}{number}.txt", Body=sentences(number))
     source_id = make_source(agent, base_id, BUCKET, folder, vectorIngestionConfiguration=SMALL)
     where = {"knowledgeBaseId": base_id, "dataSourceId": source_id}
     job = agent.start_ingestion_job(**where)["ingestionJob"]
@@ -359,7 +364,7 @@ def test_a_job_that_a_kill_has_interrupted_is_taken_up_again(tmp_path: Path) -> 
         agent, s3 = first.client("bedrock-agent"), first.client("s3")
         s3.create_bucket(Bucket=BUCKET)
         for number in range(12):
-            s3.put_object(Bucket=BUCKET, Key=f"{number}.txt", Body=f"Text {number}. ".encode() * 1200)
+            s3.put_object(Bucket=BUCKET, Key=f"{number}.txt", Body=sentences(number))
         base_id = make_base(agent)["knowledgeBaseId"]
         source_id = make_source(agent, base_id, BUCKET, vectorIngestionConfiguration=SMALL)
         job = agent.start_ingestion_job(knowledgeBaseId=base_id, dataSourceId=source_id)["ingestionJob"]
@@ -378,5 +383,11 @@ def test_a_job_that_a_kill_has_interrupted_is_taken_up_again(tmp_path: Path) -> 
         assert counts(job) == {"DocumentsScanned": 12, "NewDocumentsIndexed": 12}
         found = statuses(agent, base_id, source_id)
         assert (len(found), set(found.values())) == (12, {"INDEXED"})
+        search = {"vectorSearchConfiguration": {"numberOfResults": 100}}
+        results = second.client("bedrock-agent-runtime").retrieve(
+            knowledgeBaseId=base_id, retrievalQuery={"text": "Sentence"}, retrievalConfiguration=search
+        )["retrievalResults"]
+        texts = [result["content"]["text"] for result in results]
+        assert len(set(texts)) == len(texts) == 100  # no chunk is there twice
     finally:
         stop(second.process, signal.SIGTERM)
