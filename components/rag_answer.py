@@ -113,7 +113,8 @@ def _stream(key: str, reply: RagReply) -> None:
     while not reply.wait_until_asked(WAKE_S):
         _checkpoint()
     if reply.settings.mode == "converse" and reply.live:
-        place.markdown(":shimmer[Waiting for the first token]")
+        found = len(reply.answer().retrieved)
+        place.markdown(f":shimmer[{found} passages found: waiting for the first token]")
     drawn = ""
     for _ in reply.follow(_checkpoint):
         markdown = cited_markdown(reply.answer(), turn=key, shade=False)
