@@ -266,7 +266,8 @@ def draw_chat() -> None:
     st.chat_input(
         placeholder, key="rag_prompt", max_chars=most, disabled=not user.can("spend"), on_submit=send
     )
-    keep_draft("rag_prompt", user.username, st.session_state.get("rag_sends", 0))
+    sends = st.session_state.get("rag_sends", 0)
+    keep_draft("rag_prompt", user.username, sends, most_characters=most)
     open_run_details()
 
 
