@@ -63,6 +63,8 @@ def rag_answer(
     answer = reply.answer()
     with text, st.container(key=f"rag_answer_{key}", gap="small"):
         _finished(key, reply, answer, actions)
+    if reply.settings.mode == "retrieve":
+        return
     with sources:
         source_panel(
             key,
@@ -109,11 +111,12 @@ def _live_answer(key: str, reply: RagReply, still_live: Callable[[], bool]) -> N
 
 def _stream(key: str, reply: RagReply) -> None:
     place = st.empty()
-    place.markdown(":shimmer[Searching the knowledge base]")
+    place.markdown(":shimmer[Searching the knowledge base, then answering]")
     while not reply.wait_until_asked(WAKE_S):
         _checkpoint()
     if reply.settings.mode == "converse" and reply.live:
-        place.markdown(":shimmer[Waiting for the first token]")
+        found = len(reply.answer().retrieved)
+        place.markdown(f":shimmer[{found} passages found: waiting for the first token]")
     drawn = ""
     for _ in reply.follow(_checkpoint):
         markdown = cited_markdown(reply.answer(), turn=key, shade=False)

@@ -55,7 +55,7 @@ def rag_side(
         else:
             first, second, third, last = st.columns([4, 5, 4, 1], vertical_alignment="center")
         with first:
-            _knowledge_base(f"rag_kb{end}", settings, listed, change)
+            knowledge_base_picker(f"rag_kb{end}", settings, listed, change)
         with second:
             _mode(f"rag_mode{end}", settings, change)
         with third:
@@ -70,7 +70,10 @@ def rerankers(catalogue: Catalogue) -> list[Model]:
     return [model for model in catalogue.models if "rerank" in model.model_id and model.callable]
 
 
-def _knowledge_base(key: str, settings: RagSettings, listed: Listing[KnowledgeBase], change: Change) -> None:
+def knowledge_base_picker(
+    key: str, settings: RagSettings, listed: Listing[KnowledgeBase], change: Change
+) -> None:
+    """Draw the picker of the knowledge base; an ID or ARN that is pasted is taken too."""
     names = {one.id: _line(one) for one in listed.items}
     chosen = settings.knowledge_base_id
     if chosen and chosen not in names:

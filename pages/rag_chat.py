@@ -17,7 +17,7 @@ from components.knowledge_build import knowledge_build
 from components.problem_card import problem_card
 from components.rag_answer import AnswerActions, open_run_details, rag_answer
 from components.rag_link import read_knowledge_base_link, read_run_link
-from components.rag_side import EXPLAINED, rag_side, suffix
+from components.rag_side import EXPLAINED, knowledge_base_picker, rag_side, suffix
 from components.reply_hub import rag_hub
 from components.retrieval_comparison import compare_answers, compare_retrievals
 from components.safe_markdown import plain, safe_markdown
@@ -113,13 +113,14 @@ def toolbar() -> str:
             required=True,
             on_change=lambda: show(st.session_state.rag_view),
         )
-        st.session_state.rag_compare = len(sides) > 1
-        st.toggle(
-            "Compare",
-            key="rag_compare",
-            help="Ask two knowledge bases, or in two ways, side by side",
-            on_change=lambda: chat.compare(st.session_state.rag_compare),
-        )
+        if view == "Chat":
+            st.session_state.rag_compare = len(sides) > 1
+            st.toggle(
+                "Compare",
+                key="rag_compare",
+                help="Ask two knowledge bases, or in two ways, side by side",
+                on_change=lambda: chat.compare(st.session_state.rag_compare),
+            )
         st.button("New session", key="rag_new_session", icon=":material/add_comment:", on_click=new_session)
         st.button(
             "Stop",
@@ -136,19 +137,24 @@ def sides_bar() -> None:
     """The pickers of each side."""
     for n, place in enumerate(st.columns(len(sides), gap="medium")):
         with place:
-            rag_side(
-                n,
-                sides[n],
-                identity=identity,
-                listed=listed,
-                catalogue=catalogue,
-                change=partial(chat.change, n),
-                found=found_last(n),
-                narrow=len(sides) > 1,
-            )
+            side_bar(n, narrow=len(sides) > 1)
     if listed.problem:
         with st.expander("The knowledge bases could not be listed", icon=":material/info:", type="compact"):
             problem_card(listed.problem, key="rag_list", actions={"restart_backend": restart_backend})
+
+
+def side_bar(n: int, *, narrow: bool) -> None:
+    """The pickers of side `n`."""
+    rag_side(
+        n,
+        sides[n],
+        identity=identity,
+        listed=listed,
+        catalogue=catalogue,
+        change=partial(chat.change, n),
+        found=found_last(n),
+        narrow=narrow,
+    )
 
 
 def found_last(side: int) -> Sequence[Source]:
@@ -194,6 +200,9 @@ def draw_turn(index: int, turn: RagTurn) -> None:
     with st.chat_message("user", avatar=":material/person:"):
         safe_markdown(turn.question)
     several = len(turn.replies) > 1
+    long_lists = all(reply.settings.mode == "retrieve" for reply in turn.replies)
+    if several and long_lists:
+        draw_comparison(turn)
     places = st.columns(len(turn.replies), gap="medium")
     for side, (place, reply) in enumerate(zip(places, turn.replies, strict=True)):
         key = f"{index}{suffix(side)}"
@@ -209,12 +218,19 @@ def draw_turn(index: int, turn: RagTurn) -> None:
                 actions=actions_of(side, reply, index == len(turns) - 1),
                 still_live=lambda: chat.any_live,
             )
-    if several and not any(reply.live for reply in turn.replies):
-        left, right = (reply.answer() for reply in turn.replies)
-        if left.retrieved and right.retrieved:
-            compare_retrievals(turn.question, left.retrieved, right.retrieved, ("A", "B"))
-        elif left.text and right.text:
-            compare_answers(turn.question, left, right, ("A", "B"))
+    if several and not long_lists:
+        draw_comparison(turn)
+
+
+def draw_comparison(turn: RagTurn) -> None:
+    """What two sides found or cited in common, once both have ended."""
+    if any(reply.live for reply in turn.replies):
+        return
+    left, right = (reply.answer() for reply in turn.replies)
+    if left.retrieved and right.retrieved:
+        compare_retrievals(turn.question, left.retrieved, right.retrieved, ("A", "B"))
+    elif left.text and right.text:
+        compare_answers(turn.question, left, right, ("A", "B"))
 
 
 def in_words(settings: RagSettings) -> str:
@@ -250,16 +266,18 @@ def draw_chat() -> None:
     st.chat_input(
         placeholder, key="rag_prompt", max_chars=most, disabled=not user.can("spend"), on_submit=send
     )
-    keep_draft("rag_prompt", user.username, st.session_state.get("rag_sends", 0))
+    sends = st.session_state.get("rag_sends", 0)
+    keep_draft("rag_prompt", user.username, sends, most_characters=most)
     open_run_details()
 
 
 def draw_documents() -> None:
     """What the knowledge base holds."""
+    knowledge_base_picker("rag_kb", sides[0], listed, partial(chat.change, 0))
     if sides[0].knowledge_base_id:
         ingestion_view(identity, user, sides[0].knowledge_base_id)
     else:
-        st.info("Choose a knowledge base under Chat first, or make one under Build.")
+        st.info("Choose a knowledge base, or make one under Build.")
 
 
 fill_in()
@@ -271,6 +289,7 @@ if view == "Build":
         st.markdown("There is no knowledge base yet: make one here, and then ask it.")
     knowledge_build(identity, user, chosen=built)
 elif view == "Test set":
+    side_bar(0, narrow=False)
     test_set_view(identity, user, sides[0])
 elif view == "Documents":
     draw_documents()

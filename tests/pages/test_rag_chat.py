@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from services.runtime import Opened
 from services.users import User
 from tests.pages.conftest import Workspace
 from tests.pages.test_model_playground import model, reply_events
+from tests.recorded import _decoder
 
 Json = dict[str, Any]
 Events = Iterator[tuple[str, Json]]
@@ -385,3 +388,49 @@ def test_the_details_of_an_answer_open(page: AppTest) -> None:
     ask(page)
     click(page, "rag_details_0")
     assert '"knowledgeBaseId": "KBHANDBOOK"' in shown(page)
+
+
+LOCATIONS = {
+    "S3": ("s3Location", "uri", "s3://docs/a.pdf", "a.pdf"),
+    "WEB": ("webLocation", "url", "https://example.com/help", "help"),
+    "CONFLUENCE": ("confluenceLocation", "url", "https://c.example.com/page", "page"),
+    "SALESFORCE": ("salesforceLocation", "url", "https://s.example.com/case", "case"),
+    "SHAREPOINT": ("sharePointLocation", "url", "https://p.example.com/file", "file"),
+    "CUSTOM": ("customDocumentLocation", "id", "ticket 7", "ticket 7"),
+    "KENDRA": ("kendraDocumentLocation", "uri", "https://k.example.com/doc", "doc"),
+    "SQL": ("sqlLocation", "query", "SELECT 1", "SELECT 1"),
+    "ONEDRIVE": ("oneDriveLocation", "url", "https://o.example.com/sheet", "sheet"),
+    "GOOGLEDRIVE": ("googleDriveLocation", "url", "https://g.example.com/slides", "slides"),
+}
+
+
+def test_all_ten_kinds_of_location_are_named(page: AppTest, wire: Wire) -> None:
+    references = [
+        {"content": {"text": kind}, "location": {"type": kind, member: {name: address}}}
+        for kind, (member, name, address, _) in LOCATIONS.items()
+    ]
+    wire.answers["RetrieveAndGenerateStream"] = lambda call: iter(
+        [("output", {"text": "So it is."}), citation("So it is.", *references)]
+    )
+    ask(page)
+    for number, (*_, title) in enumerate(LOCATIONS.values(), 1):
+        label = page.button(key=f"rag_citation_0_{number}").label.replace("\\", "")
+        assert label == f"{number} · {title}"
+    click(page, "rag_citation_0_8")
+    assert "SELECT 1" in [code.value for code in page.code]
+
+
+@pytest.mark.recordings
+def test_a_recorded_stream_is_drawn_with_its_numbers(page: AppTest, wire: Wire, recordings: Path) -> None:
+    decode = _decoder(recordings)
+    name = "test_retrieve_and_generate_stream.yaml"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the reader leaves files to the garbage collector
+        recorded = next(iter(decode.interactions(str(recordings / "openinference" / name))))
+    events = [pair for event in decode.decode(recorded).events for pair in event.items()]
+    wire.answers["RetrieveAndGenerateStream"] = lambda call: iter(events)
+    ask(page)
+    cited = [data for name, data in events if name == "citation" and data.get("retrievedReferences")]
+    assert cited
+    assert shown(page).count("](#rag_citation_0_") >= len(cited)
+    assert "rag_citation_0_1" in keys(page)
