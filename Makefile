@@ -7,7 +7,7 @@ SETUP = PYTHON="$(PYTHON)"; export PYTHON; \
 	{ echo "setup: there is no $${PYTHON:-python3}: install Python 3.11, 3.12 or 3.13" >&2; exit 1; }; \
 	"$${PYTHON:-python3}" scripts/setup.py
 
-.PHONY: run test setup check bench user screenshots
+.PHONY: run test setup check bench samples user screenshots
 
 run:
 	@$(SETUP)
@@ -29,6 +29,10 @@ check:
 bench:
 	@$(SETUP) --dev
 	@$(IN_VENV) -m bench $(ARGS)
+
+samples:
+	@$(SETUP)
+	@$(IN_VENV) -m scripts.samples
 
 user:
 	@$(SETUP)

@@ -20,12 +20,12 @@ from typing import Any
 import boto3
 from playwright.sync_api import Browser, sync_playwright
 
-from bench import endpoint_speed, memory, pages, playground, reruns, streaming
+from bench import endpoint_speed, memory, pages, playground, rag_page, reruns, retrieval, streaming
 from bench.report import Row, print_table
 from scripts.served_app import ROOT, launch_chromium, start_app
 from tests.processes import first_line, stop
 
-PARTS = ("endpoint", "batch", "reruns", "streaming", "pages")
+PARTS = ("endpoint", "batch", "retrieval", "reruns", "streaming", "pages")
 
 
 def main() -> None:
@@ -40,6 +40,8 @@ def main() -> None:
         rows += endpoint_rows()
     if "batch" in parts:
         rows += batch_rows()
+    if "retrieval" in parts:
+        rows += retrieval_rows()
     if "reruns" in parts:
         rows += rerun_rows()
     if {"streaming", "pages"} & set(parts):
@@ -74,6 +76,16 @@ def batch_rows() -> list[Row]:
             check=True,
         )
     return [Row(*json.loads(line)) for line in measuring.stdout.splitlines()]
+
+
+def retrieval_rows() -> list[Row]:
+    """Knowledge bases of an endpoint in a process of its own, called with boto3."""
+    with workspace() as folder, process("localbedrock", "--port", "0", "--data-dir", folder):
+        session = session_of(folder)
+        say("how well the sample documents are found")
+        rows = retrieval.quality(session)
+        say(f"{retrieval.DOCUMENTS:,} documents, which takes minutes")
+        return rows + retrieval.speed(session)
 
 
 def rerun_rows() -> list[Row]:
@@ -121,6 +133,7 @@ def page_rows(browser: Browser) -> list[Row]:
             return [
                 row,
                 pages.switching(browser, app.url),
+                *rag_page.measure(browser, app.url, Path(folder), session_of(f"{folder}/local")),
                 *memory.measure(browser, app.url, app.process.pid),
             ]
         finally:

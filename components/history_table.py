@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast, get_args
 from urllib.parse import urljoin
 
@@ -11,17 +12,15 @@ import pandas as pd
 import streamlit as st
 
 from components.metrics_line import format_ms, format_usd
-from components.navigation import MODEL_PLAYGROUND
+from components.navigation import MODEL_PLAYGROUND, RUN_HISTORY, page_of
 from components.recent_runs import UNREADABLE, unreadable_history
 from components.run_details import run_details
 from services import run_files, run_store
-from services.replies import CONVERSE_OPERATIONS, INVOKE_OPERATIONS
 from services.run_store import RunFilter, RunScope, RunSummary
 from services.runs import RunState, to_json
 from services.users import User
 
 PAGE_RUNS = 50
-_CHATS = CONVERSE_OPERATIONS + INVOKE_OPERATIONS
 _SCOPES = {"own": "Mine", "shared": "Shared by others"}
 
 
@@ -170,10 +169,10 @@ def _actions(selected: Sequence[RunSummary], user: User) -> None:
             many = "this run" if len(own) == 1 else f"these {len(own)} runs"
             st.markdown(f"Delete {many}? This cannot be undone.")
             _button("Delete", "history_delete_confirm", ":material/delete:", own, _delete, (own, user))
-        if one and one.operation in _CHATS:
+        if one and (page := page_of(one)) != RUN_HISTORY:
             st.page_link(
-                MODEL_PLAYGROUND,
-                label="Open in the playground",
+                page,
+                label="Open in the playground" if page == MODEL_PLAYGROUND else "Open in its chat",
                 icon=":material/chat:",
                 query_params={"run": one.id},
                 width="content",
@@ -210,9 +209,8 @@ def _export(selected: Sequence[RunSummary], user: User) -> None:
 
 
 def _link(run: RunSummary) -> str:
-    """A chat opens in the playground, anything else here."""
-    page = "model_playground" if run.operation in _CHATS else "run_history"
-    return urljoin(st.context.url or "", f"{page}?run={run.id}")
+    """A chat opens on its page, anything else here."""
+    return urljoin(st.context.url or "", f"{Path(page_of(run)).stem}?run={run.id}")
 
 
 def _share(runs: Sequence[RunSummary], user: User, shared: bool) -> None:

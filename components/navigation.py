@@ -5,9 +5,24 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from services.citations import RAG_OPERATIONS
+from services.rag_replies import PAGE_TAG
+from services.replies import CONVERSE_OPERATIONS, INVOKE_OPERATIONS
+from services.run_store import RunSummary
+
 HOME = "pages/home.py"
 MODEL_PLAYGROUND = "pages/model_playground.py"
+RAG_CHAT = "pages/rag_chat.py"
 RUN_HISTORY = "pages/run_history.py"
+
+_CHATS = CONVERSE_OPERATIONS + INVOKE_OPERATIONS
+
+
+def page_of(run: RunSummary) -> str:
+    """The page that opens a run by `?run=`."""
+    if run.operation in (*RAG_OPERATIONS, "Retrieve") or run.tags.get("page") == PAGE_TAG:
+        return RAG_CHAT
+    return MODEL_PLAYGROUND if run.operation in _CHATS else RUN_HISTORY
 
 
 def all_pages() -> list[StreamlitPage]:
@@ -22,6 +37,12 @@ def all_pages() -> list[StreamlitPage]:
             title="Model playground",
             url_path="model_playground",
             help="One prompt to several models: replies stream side by side, with times, tokens and cost.",
+        ),
+        st.Page(
+            RAG_CHAT,
+            title="RAG chat",
+            url_path="rag_chat",
+            help="Ask a knowledge base: every claim leads to its source. Build one, and test it.",
         ),
         st.Page(
             RUN_HISTORY,

@@ -8,7 +8,7 @@ import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from components.metrics_line import format_ms, format_usd
-from components.navigation import MODEL_PLAYGROUND, RUN_HISTORY
+from components.navigation import RUN_HISTORY, page_of
 from components.safe_markdown import plain
 from services import run_store
 from services.run_store import RunSummary
@@ -59,7 +59,7 @@ def _draw(summary: RunSummary, user: User) -> None:
     title = " ".join(summary.prompt.split()) or summary.operation
     with st.container(gap=None, key=f"run_{summary.id}"):
         st.page_link(
-            MODEL_PLAYGROUND,
+            page_of(summary),
             label=plain(title if len(title) <= 90 else title[:89] + "…"),
             icon=":material/chat:",
             query_params={"run": summary.id},

@@ -9,5 +9,11 @@ from services.streaming import StreamHub
 
 @st.cache_resource(scope="session", on_release=StreamHub.stop_all, show_spinner=False)
 def reply_hub() -> StreamHub:
-    """The one hub of this session."""
+    """The replies of this session's playground."""
+    return StreamHub()
+
+
+@st.cache_resource(scope="session", on_release=StreamHub.stop_all, show_spinner=False)
+def rag_hub() -> StreamHub:
+    """The answers of this session's RAG chat."""
     return StreamHub()

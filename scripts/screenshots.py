@@ -7,15 +7,19 @@ By default light, 1280 wide, into docs/images. For a review of the looks:
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from scripts.served_app import ROOT, launch_chromium, start_app
+from scripts.served_app import ROOT, App, launch_chromium, start_app, workspace
 
 IMAGES = ROOT / "docs" / "images"
 PROMPT = "Why is the sky blue? Answer in three sentences."
+QUESTION = "How many cups does the kettle boil at once?"
 HEIGHT = 860
 WAIT_MS = 120_000
 
@@ -40,6 +44,8 @@ def main() -> None:
             page.set_default_timeout(WAIT_MS)
             show_playground(page, app.url)
             save(page, options.out / "model_playground.png")
+            show_rag_chat(page, app)
+            save(page, options.out / "rag_chat.png")
             show_history(page, app.url)
             save(page, options.out / "run_history.png")
             show_home(page, app.url)
@@ -59,14 +65,30 @@ def show_playground(page: Page, url: str) -> None:
         page.wait_for_selector(f".st-key-playground_metrics_{pane}")
 
 
+def show_rag_chat(page: Page, app: App) -> None:
+    """An answer from the sample documents, with one of its sources open."""
+    env = {**os.environ, **workspace(app.data_dir)}
+    subprocess.run([sys.executable, "-m", "scripts.samples"], cwd=ROOT, env=env, check=True)
+    page.goto(f"{app.url}/rag_chat")
+    prompt = page.locator(".st-key-rag_prompt textarea:not([disabled])")
+    prompt.fill(QUESTION)
+    prompt.press("Enter")
+    page.wait_for_selector(".st-key-rag_metrics_0")
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    number = page.locator(".st-key-rag_answer_0 a[href^='#rag_citation_0_']")
+    if number.count():  # how many claims rest on a source is up to the model
+        number.first.click()
+        page.wait_for_selector(".st-key-rag_document_0_1")
+
+
 def show_history(page: Page, url: str) -> None:
-    """The runs that the playground has left."""
+    """The runs that the pages have left."""
     page.goto(f"{url}/run_history")
     page.wait_for_selector("[data-testid=stDataFrame] canvas")
 
 
 def show_home(page: Page, url: str) -> None:
-    """Home, with the runs that the playground has left."""
+    """Home, with the runs that the pages have left."""
     page.goto(url)
     page.wait_for_selector("[data-testid=stSidebarNavLink]")
 

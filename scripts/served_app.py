@@ -71,12 +71,7 @@ def start_app(data_dir: Path, env: Mapping[str, str] | None = None, args: tuple[
     """
     port = free_port()
     log_path = data_dir / "server.log"
-    own = {
-        "WORKBENCH_LOCAL_DATA": str(data_dir / "local"),
-        "WORKBENCH_USERS_FILE": str(data_dir / "users.yaml"),
-        "WORKBENCH_DATABASE_URL": f"sqlite:///{data_dir / 'workbench.db'}",
-        "WORKBENCH_PORT": str(port),
-    }
+    own = {**workspace(data_dir), "WORKBENCH_PORT": str(port)}
     with log_path.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "scripts.run", *args],
@@ -87,6 +82,15 @@ def start_app(data_dir: Path, env: Mapping[str, str] | None = None, args: tuple[
             stderr=subprocess.STDOUT,
         )
     return App(f"http://127.0.0.1:{port}", data_dir, process, log_path)
+
+
+def workspace(data_dir: Path) -> dict[str, str]:
+    """The variables that keep everything of a workbench in one folder."""
+    return {
+        "WORKBENCH_LOCAL_DATA": str(data_dir / "local"),
+        "WORKBENCH_USERS_FILE": str(data_dir / "users.yaml"),
+        "WORKBENCH_DATABASE_URL": f"sqlite:///{data_dir / 'workbench.db'}",
+    }
 
 
 def free_port() -> int:

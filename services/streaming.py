@@ -268,9 +268,18 @@ class StreamHub:
         self._lock = threading.Lock()
         self._settled = True
 
-    def start(self, key: str, call: Call) -> ReplyStream:
-        """Start a call. A stream that still runs under the same key is stopped."""
-        stream = ReplyStream(call, on_end=self._keep)
+    def start(self, key: str, call: Call, *, then: Callable[[Run], None] | None = None) -> ReplyStream:
+        """Start a call. A stream that still runs under the same key is stopped.
+
+        `then` gets the final run, in the stream's own thread, after the run is stored.
+        """
+
+        def ended(run: Run) -> None:
+            self._keep(run)
+            if then:
+                then(run)
+
+        stream = ReplyStream(call, on_end=ended)
         with self._lock:
             old, self.streams[key] = self.streams.get(key), stream
             self._settled = False

@@ -19,6 +19,7 @@ PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 PART_OF_PAGE = {
     "home": ".st-key-recent_runs",
     "model_playground": ".st-key-playground_prompt",
+    "rag_chat": ".st-key-rag_new_session",
     "run_history": ".st-key-history_details",
 }
 PASSWORD = "correct horse"

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("workspace")
 PART_OF_PAGE = {
     "home.py": "health_refresh",
     "model_playground.py": "playground_new_chat",
+    "rag_chat.py": "rag_new_session",
     "run_history.py": "history_details",
 }
 """A button of each page, by which it is seen that the page was drawn."""

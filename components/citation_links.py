@@ -1,0 +1,43 @@
+"""A click on a number within an answer presses the button of its source.
+
+The numbers are links within the page (`#rag_citation_<turn>_<n>`), the buttons have the same words as keys. A
+source that is open stays open, and comes into view: on a narrow window it stands below the answer.
+One listener on the document serves every answer, also those that are drawn later. Without it the buttons
+themselves are the way.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.cited_text import ANCHOR
+
+_JS = """
+export default function ({ data }) {
+  const press = (event) => {
+    const link = event.target.closest?.(`a[href^="#${data.anchor}"]`);
+    if (!link) return;
+    event.preventDefault();
+    const key = link.getAttribute("href").slice(1);
+    if (!/^[a-z0-9_]+$/.test(key)) return;
+    const source = `.st-key-rag_document_${key.slice(data.anchor.length)}`;
+    if (!document.querySelector(source)) document.querySelector(`.st-key-${key} button`)?.click();
+    const end = Date.now() + 3000;
+    const show = () => {
+      const opened = document.querySelector(source);
+      if (opened) opened.scrollIntoView({ block: "center", behavior: "smooth" });
+      else if (Date.now() < end) window.setTimeout(show, 50);
+    };
+    show();
+  };
+  document.addEventListener("click", press);
+  return () => document.removeEventListener("click", press);
+}
+"""
+
+_listener = st.components.v2.component("workbench_citation_links", js=_JS)
+
+
+def citation_links() -> None:
+    """Make the numbers of this page's answers lead to their sources."""
+    _listener(key="rag_citation_links", data={"anchor": ANCHOR}, height=1)
