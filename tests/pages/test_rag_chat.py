@@ -6,6 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -321,6 +322,16 @@ def test_retrieve_only_asks_no_model(page: AppTest, wire: Wire) -> None:
     ask(page)
     assert wire.operations == ["Retrieve"]
     assert "rag_model" not in {str(box.key) for box in page.selectbox}
+
+
+def test_each_mode_keeps_its_prompt_template(page: AppTest) -> None:
+    sides = page.session_state["rag_chat"].sides
+    sides[0] = replace(sides[0], prompt_template="Answer $query$ from $search_results$")
+    page.run()
+    choose(page, "rag_mode", "converse")
+    assert sides[0].prompt_template == ""
+    choose(page, "rag_mode", "generate")
+    assert sides[0].prompt_template == "Answer $query$ from $search_results$"
 
 
 def test_two_configurations_get_the_same_question(page: AppTest, wire: Wire) -> None:
