@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localbedrock.context import Context
-from localbedrock.errors import not_found, validation
-from localbedrock.keys import REGION
+from localbedrock.errors import validation
 from localbedrock.knowledge import data_sources, direct
 from localbedrock.knowledge.document_states import State
 from localbedrock.knowledge.host import Host, KnowledgeHandler
@@ -49,20 +48,6 @@ def delete_documents(host: Host, ctx: Context, params: dict[str, Any]) -> dict[s
     host.documents.ask(source["dataSourceId"], known, "delete")
     host.wake()
     return {"documentDetails": [_detail(host, source, document_id) for document_id in ids]}
-
-
-def content_of(
-    host: Host, _knowledge_base_id: str, data_source_id: str, document_id: str, region: str = REGION
-) -> tuple[str, str, bytes]:
-    """Name, MIME type and content of a document: as it was sent, or as it is in S3 now.
-
-    ``document_id`` is the caller's own id or an s3:// URI. ResourceNotFoundException for a document that the
-    data source does not have, S3Error for one that is gone from S3.
-    """
-    content = direct.raw_content(host, region, data_source_id, document_id)
-    if content is None:
-        raise not_found(f"The data source {data_source_id} has no document {document_id}.")
-    return content.name, content.mime_type, content.data
 
 
 def _id_of_content(source: Source, document: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ def check(host: Host, ctx: Context, configuration: dict[str, Any] | None, dimens
     kind = configuration["type"]
     member = _MEMBERS[kind]
     if member not in configuration:
-        raise validation(f"A storageConfiguration of the type {kind} needs an {member}.")
+        raise validation(f"A storageConfiguration of the type {kind} needs its {member}.")
     if kind == "OPENSEARCH_SERVERLESS":
         _check_collection(host, ctx, configuration[member], dimensions)
 

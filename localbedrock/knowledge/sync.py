@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from localbedrock.context import Context
+from localbedrock.errors import AwsError
 from localbedrock.knowledge import jobs, objects, sidecars
 from localbedrock.knowledge.document_states import Change, State
 from localbedrock.knowledge.host import Host
@@ -114,7 +116,12 @@ class Sync:
 
     def _write(self, batch: list[Prepared]) -> None:
         self._states.put(self._source_id, [self._change(item, "IN_PROGRESS") for item in batch])
-        self._indexer.replace(batch)
+        try:
+            self._indexer.replace(batch)
+        except AwsError as error:  # the embedding model's: the job ends with it
+            failed = [replace(item, reason=item.reason or error.message) for item in batch]
+            self._states.put(self._source_id, [self._change(item, "FAILED") for item in failed])
+            raise
         ends = [self._change(item, "FAILED" if item.reason else "INDEXED") for item in batch]
         self._states.put(self._source_id, ends)
         for item in batch:

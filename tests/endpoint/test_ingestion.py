@@ -83,6 +83,11 @@ def statuses(agent: Any, base_id: str, source_id: str) -> dict[str, str]:
     }
 
 
+def sentences(number: int) -> bytes:
+    """A text whose chunks all differ."""
+    return " ".join(f"Sentence {place} of text {number}." for place in range(600)).encode()
+
+
 def metadata(**attributes: Any) -> dict[str, Any]:
     return {"metadataAttributes": attributes}
 
@@ -120,20 +125,49 @@ def test_only_what_differs_is_touched(agent: Any, s3: Any, base_id: str, folder:
     assert list(statuses(agent, base_id, source_id)) == ["a.txt", "b.txt", "d.txt"]
 
 
+def test_what_is_ingested_is_retrieved_and_what_is_gone_is_not(
+    endpoint: Endpoint, agent: Any, s3: Any, folder: str
+) -> None:
+    base_id = make_base(agent)["knowledgeBaseId"]
+    put(s3, folder, tea="The tea is brewed at ninety degrees.", tea_metadata=metadata(year=2024))
+    put(s3, folder, coffee="The coffee is ground fresh.")
+    source_id = make_source(agent, base_id, BUCKET, folder)
+    sync(agent, base_id, source_id)
+    runtime = endpoint.client("bedrock-agent-runtime")
+
+    def retrieved() -> list[dict[str, Any]]:
+        answer = runtime.retrieve(knowledgeBaseId=base_id, retrievalQuery={"text": "How hot is tea brewed?"})
+        return list(answer["retrievalResults"])
+
+    uri = f"s3://{BUCKET}/{folder}tea.txt"
+    best = retrieved()[0]
+    assert best["content"]["text"] == "The tea is brewed at ninety degrees."
+    assert best["location"] == {"type": "S3", "s3Location": {"uri": uri}}
+    assert best["metadata"]["year"] == 2024
+    assert best["metadata"]["x-amz-bedrock-kb-source-uri"] == uri
+    put(s3, folder, tea="The tea is brewed at eighty degrees.")
+    s3.delete_object(Bucket=BUCKET, Key=f"{folder}coffee.txt")
+    sync(agent, base_id, source_id)
+    assert [found["content"]["text"] for found in retrieved()] == ["The tea is brewed at eighty degrees."]
+    agent.delete_data_source(knowledgeBaseId=base_id, dataSourceId=source_id)
+    assert retrieved() == []
+
+
 def test_a_document_that_cannot_be_read_fails_with_a_reason_and_not_the_job(
     agent: Any, s3: Any, base_id: str, folder: str
 ) -> None:
     put(s3, folder, good="Good.", bad_metadata={"no": "attributes"}, bad="Bad.", lone_metadata=metadata(a=1))
     s3.put_object(Bucket=BUCKET, Key=f"{folder}broken.pdf", Body=b"%PDF-1.7 and nothing else")
     s3.put_object(Bucket=BUCKET, Key=f"{folder}folder/", Body=b"")
+    s3.put_object(Bucket=BUCKET, Key=f"{folder}ü <&> 100%+1.txt", Body=b"Not an easy name.")
     s3.put_object(Bucket=BUCKET, Key=f"{folder}good.txt.copy/good.txt", Body=b"The same name again.")
     source_id = make_source(agent, base_id, BUCKET, folder)
     job = sync(agent, base_id, source_id)
     assert job["status"] == "COMPLETE"
     assert counts(job) == {
-        "DocumentsScanned": 4,
+        "DocumentsScanned": 5,
         "MetadataDocumentsScanned": 2,
-        "NewDocumentsIndexed": 2,
+        "NewDocumentsIndexed": 3,
         "DocumentsFailed": 2,
     }
     reasons = "\n".join(job["failureReasons"])
@@ -175,7 +209,7 @@ def test_one_job_at_a_time_which_can_be_stopped_and_is_listed(
     agent: Any, s3: Any, base_id: str, folder: str
 ) -> None:
     for number in range(20):
-        s3.put_object(Bucket=BUCKET, Key=f"{folder}{number}.txt", Body=f"Text {number}. ".encode() * 1200)
+        s3.put_object(Bucket=BUCKET, Key=f"{folder}{number}.txt", Body=sentences(number))
     source_id = make_source(agent, base_id, BUCKET, folder, vectorIngestionConfiguration=SMALL)
     where = {"knowledgeBaseId": base_id, "dataSourceId": source_id}
     job = agent.start_ingestion_job(**where)["ingestionJob"]
@@ -330,7 +364,7 @@ def test_a_job_that_a_kill_has_interrupted_is_taken_up_again(tmp_path: Path) -> 
         agent, s3 = first.client("bedrock-agent"), first.client("s3")
         s3.create_bucket(Bucket=BUCKET)
         for number in range(12):
-            s3.put_object(Bucket=BUCKET, Key=f"{number}.txt", Body=f"Text {number}. ".encode() * 1200)
+            s3.put_object(Bucket=BUCKET, Key=f"{number}.txt", Body=sentences(number))
         base_id = make_base(agent)["knowledgeBaseId"]
         source_id = make_source(agent, base_id, BUCKET, vectorIngestionConfiguration=SMALL)
         job = agent.start_ingestion_job(knowledgeBaseId=base_id, dataSourceId=source_id)["ingestionJob"]
@@ -349,5 +383,11 @@ def test_a_job_that_a_kill_has_interrupted_is_taken_up_again(tmp_path: Path) -> 
         assert counts(job) == {"DocumentsScanned": 12, "NewDocumentsIndexed": 12}
         found = statuses(agent, base_id, source_id)
         assert (len(found), set(found.values())) == (12, {"INDEXED"})
+        search = {"vectorSearchConfiguration": {"numberOfResults": 100}}
+        results = second.client("bedrock-agent-runtime").retrieve(
+            knowledgeBaseId=base_id, retrievalQuery={"text": "Sentence"}, retrievalConfiguration=search
+        )["retrievalResults"]
+        texts = [result["content"]["text"] for result in results]
+        assert len(set(texts)) == len(texts) == 100  # no chunk is there twice
     finally:
         stop(second.process, signal.SIGTERM)

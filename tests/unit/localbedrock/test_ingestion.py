@@ -23,6 +23,7 @@ from localbedrock.knowledge.document_states import Change, DocumentStates
 from localbedrock.knowledge.host import Host
 from localbedrock.knowledge.index import Row
 from localbedrock.knowledge.ingestion import Runner
+from localbedrock.knowledge.objects import Content
 from localbedrock.store import Store
 
 MODEL = "arn:aws:bedrock:us-east-1::foundation-model/local.wordllama-256-v1:0"
@@ -95,7 +96,7 @@ class World:
         self.store = Store(":memory:")
         self.bucket = Bucket()
         self.indexes = FakeIndexes()
-        self.host = Host(cast(Any, self.indexes), self.bucket.deliver)
+        self.host = Host(cast(Any, self.indexes), self.bucket.deliver, cast(Any, None))
         self.models = cast(Any, SimpleNamespace(embedder=embedder, openai=None))
         self.ctx = Context(
             "r", "us-east-1", ACCOUNT_ID, self.store, self.models, threading.Event(), lambda _inference: None
@@ -245,7 +246,7 @@ def test_a_job_whose_model_fails_says_so(world: World, monkeypatch: pytest.Monke
     job = world.sync(world.source())
     assert (job["status"], job["failureReasons"]) == ("FAILED", ["Too many requests."])
     (state,) = world.host.documents.all_of(job["dataSourceId"]).values()
-    assert state.status == "IN_PROGRESS"
+    assert (state.status, state.reason) == ("FAILED", "Too many requests.")
     monkeypatch.undo()
     job = world.sync(job["dataSourceId"])
     assert job["statistics"]["numberOfNewDocumentsIndexed"] == 1
@@ -331,14 +332,13 @@ def test_a_document_of_a_call_replaces_the_one_of_its_id_and_its_content_stays(w
         "Second.", {"type": "CUSTOM", "customDocumentLocation": {"id": "note"}},
     )  # fmt: skip
     assert row.metadata["x-amz-bedrock-kb-source-uri"] == "note"
-    found = documents.content_of(world.host, world.base_id, source_id, "note")
-    assert found == ("note", "text/plain", b"Second.")
+    found = direct.raw_content(world.host, "us-east-1", source_id, "note")
+    assert found == Content("note", "text/plain", b"Second.", {})
     world.bucket.objects = {"far.html": b"<p>Far.</p>"}
     _ingest(world, source_id, "far", sourceType="S3_LOCATION", s3Location={"uri": "s3://bucket/far.html"})
-    found = documents.content_of(world.host, world.base_id, source_id, "far")
-    assert found == ("far.html", "text/html", b"<p>Far.</p>")
-    with pytest.raises(AwsError, match="has no document"):
-        documents.content_of(world.host, world.base_id, source_id, "s3://bucket/far.html")
+    found = direct.raw_content(world.host, "us-east-1", source_id, "far")
+    assert found == Content("far.html", "text/html", b"<p>Far.</p>", {})
+    assert direct.raw_content(world.host, "us-east-1", source_id, "s3://bucket/far.html") is None
 
 
 def test_a_call_that_comes_while_its_document_is_worked_on_is_not_lost() -> None:

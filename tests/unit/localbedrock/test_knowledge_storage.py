@@ -34,7 +34,7 @@ def check(answer: Answer | Exception) -> None:
         return answer
 
     ctx = cast(Context, SimpleNamespace(region="us-east-1", store=Store(":memory:")))
-    storage.check(Host(cast(Any, None), deliver), ctx, GIVEN, 256)
+    storage.check(Host(cast(Any, None), deliver, cast(Any, None)), ctx, GIVEN, 256)
 
 
 def test_without_an_emulator_nothing_is_asked() -> None:
