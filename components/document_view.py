@@ -48,6 +48,8 @@ def document_view(identity: Identity, source: Source, *, key: str, knowledge_bas
 
 def _text(document: SourceDocument, source: Source, key: str) -> None:
     text = document.text
+    if document.note:
+        st.caption(document.note)
     place = passage_place(document, source.text)
     if place is None:
         st.caption(

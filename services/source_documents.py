@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ MOST_BYTES = 50 * 1024 * 1024
 """AWS's quota for a file of a data source; what is larger was never indexed under this name."""
 LOOK_TTL_S = 60
 FETCH_TIMEOUT_S = 20
+EXTRACTED_NOTE = "This is the text that was extracted from the file."
 _KINDS: dict[str, Kind] = {
     "md": "markdown",
     "markdown": "markdown",
@@ -40,9 +42,10 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff",
 class SourceDocument:
     """A source document.
 
-    `kind` "file" is a format that is not shown as it is (HTML, DOCX, CSV ...); "link" and "passage" have no
-    content: a browser can open the one, of the other the passage is all there is, and `note` says why.
-    `text` is the text of Markdown and text files. `digest` is SHA-256 of the content.
+    `kind` "file" is a format that is not shown as it is (HTML, DOCX, CSV ...) and of which no extracted text
+    is to be had. "link" and "passage" have no content: a browser can open the one, of the other the passage
+    is all there is. `text` is there for "markdown" and "text"; `note` says where it is from, or why there is
+    none. `digest` is SHA-256 of the content.
     """
 
     name: str
@@ -51,6 +54,20 @@ class SourceDocument:
     digest: str = ""
     text: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True)
+class _Where:
+    """How a document is named to GetDocumentContent."""
+
+    identity: Identity
+    knowledge_base_id: str
+    data_source_id: str
+    document_id: str
+
+    @property
+    def known(self) -> bool:
+        return bool(self.knowledge_base_id and self.data_source_id)
 
 
 class _TooLargeError(Exception):
@@ -63,12 +80,14 @@ def fetch(identity: Identity, source: Source, knowledge_base_id: str = "") -> So
     `knowledge_base_id` is what a document that is no S3 object can be asked for with.
     """
     location = source.location
+    where = _Where(
+        identity, knowledge_base_id, str(source.metadata.get(DATA_SOURCE_KEY) or ""), location.address
+    )
     try:
         if location.kind == "S3" and location.address.startswith("s3://"):
-            return _s3_document(identity, location.address)
-        data_source_id = source.metadata.get(DATA_SOURCE_KEY)
-        if location.kind == "Custom" and knowledge_base_id and isinstance(data_source_id, str):
-            return _custom_document(identity, knowledge_base_id, data_source_id, location.address)
+            return _readable(_s3_document(identity, location.address), where)
+        if location.kind == "Custom" and where.known:
+            return _readable(_custom_document(where), where)
     except _TooLargeError as error:
         return Problem(
             code="DocumentTooLarge",
@@ -86,7 +105,9 @@ def fetch(identity: Identity, source: Source, knowledge_base_id: str = "") -> So
 
 
 @st.cache_resource(
-    show_spinner=False, max_entries=256, hash_funcs={SourceDocument: lambda document: document.digest}
+    show_spinner=False,
+    max_entries=256,
+    hash_funcs={SourceDocument: lambda document: (document.digest, document.kind)},
 )
 def passage_place(document: SourceDocument, passage: str) -> tuple[int, int] | None:
     """The characters of the document's text that are the passage; None where it is not found."""
@@ -123,25 +144,48 @@ def _object(identity: Identity, bucket: str, key: str, etag: str) -> SourceDocum
 
 
 @st.cache_resource(show_spinner=False, ttl=LOOK_TTL_S, max_entries=8)
-def _custom_document(
-    identity: Identity, knowledge_base_id: str, data_source_id: str, document_id: str
-) -> SourceDocument:
-    found = clients.client("bedrock-agent-runtime", identity).get_document_content(
-        knowledgeBaseId=knowledge_base_id,
-        dataSourceId=data_source_id,
-        documentId=document_id,
-        outputFormat="RAW",
+def _custom_document(where: _Where) -> SourceDocument:
+    content, mime_type = _content(where, "RAW")
+    return _document(where.document_id, content, mime_type)
+
+
+def _readable(document: SourceDocument, where: _Where) -> SourceDocument:
+    """Of a format that is not shown as it is, the text that was extracted from it, where it is to be had."""
+    if document.kind != "file" or not where.known:
+        return document
+    try:
+        text = _extracted(where, document.digest)
+    except Exception:  # noqa: BLE001 (the document and the passage are there, and that is said)
+        return document
+    return replace(document, kind="text", text=text, note=EXTRACTED_NOTE) if text.strip() else document
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _extracted(where: _Where, _digest: str) -> str:
+    """AWS does not say of what shape the JSON is; KeyError, TypeError or ValueError for an unknown one."""
+    content, _ = _content(where, "EXTRACTED")
+    return "\n\n".join(str(page["text"]) for page in json.loads(content)["pages"])
+
+
+def _content(where: _Where, output_format: str) -> tuple[bytes, str]:
+    """Content and MIME type (GetDocumentContent, and the URL that it gives)."""
+    found = clients.client("bedrock-agent-runtime", where.identity).get_document_content(
+        knowledgeBaseId=where.knowledge_base_id,
+        dataSourceId=where.data_source_id,
+        documentId=where.document_id,
+        outputFormat=output_format,
     )
     if found.get("documentContentLength", 0) > MOST_BYTES:
         raise _TooLargeError(found["documentContentLength"])
     url = str(found["presignedUrl"])
-    wanted = "http" if identity.backend == "local" else "https"
+    is_local = where.identity.backend == "local"
+    wanted = "http" if is_local else "https"
     if urlsplit(url).scheme != wanted:
         raise ValueError(f"the service gave an address that is not {wanted}")
     # The environment's proxies are for AWS; the local endpoint is on this machine.
-    proxies = [urllib.request.ProxyHandler({})] if identity.backend == "local" else []
-    with urllib.request.build_opener(*proxies).open(url, timeout=FETCH_TIMEOUT_S) as answer:
-        return _document(document_id, _read(answer), str(found.get("mimeType") or ""))
+    opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if is_local else []))
+    with opener.open(url, timeout=FETCH_TIMEOUT_S) as answer:
+        return _read(answer), str(found.get("mimeType") or "")
 
 
 def _read(body: Any) -> bytes:

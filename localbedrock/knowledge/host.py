@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from localbedrock.context import Context
+from localbedrock.keys import KeyPair
 from localbedrock.knowledge.document_states import DocumentStates
 from localbedrock.knowledge.index import Indexes
 from localbedrock.s3 import S3, Deliver, Presigner
@@ -19,11 +20,12 @@ class Host:
 
     indexes: Indexes
     deliver: Deliver
-    presigned: Presigner
     wake: Callable[[], None] = field(default=lambda: None)
     """Tells the ingestion runner that a job was made or is to be stopped."""
     documents: DocumentStates = field(default_factory=lambda: DocumentStates(":memory:"))
     """The state of every document."""
+    presigned: Presigner = field(default=Presigner("http://127.0.0.1", KeyPair("", "")))
+    """Makes URLs of objects; the default ones are good nowhere."""
 
     def s3(self, region: str) -> S3:
         """The objects of a region."""
@@ -36,4 +38,6 @@ KnowledgeHandler = Callable[[Host, Context, dict[str, Any]], dict[str, Any]]
 def make_host(data_dir: Path, deliver: Deliver, presigner: Presigner) -> Host:
     """The host whose indexes are kept in ``data_dir/knowledge``."""
     folder = data_dir / "knowledge"
-    return Host(Indexes(folder), deliver, presigner, documents=DocumentStates(folder / "documents.db"))
+    return Host(
+        Indexes(folder), deliver, presigned=presigner, documents=DocumentStates(folder / "documents.db")
+    )

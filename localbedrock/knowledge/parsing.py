@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from localbedrock.knowledge.parsers.csv_rows import parse_csv
 from localbedrock.knowledge.parsers.docx_file import parse_docx
+from localbedrock.knowledge.parsers.html_page import parse_html
 from localbedrock.knowledge.parsers.page import Page, UnreadableError
 from localbedrock.knowledge.parsers.pdf import parse_pdf
 from localbedrock.knowledge.parsers.text import parse_text
@@ -78,17 +79,11 @@ def _ending(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
-def _parse_html(content: bytes) -> tuple[Page, ...]:
-    from localbedrock.knowledge.parsers.html_page import parse_html  # Beautiful Soup, when it is needed
-
-    return parse_html(content)
-
-
 _PARSERS: dict[str, Callable[[bytes], tuple[Page, ...]]] = {
     "text/plain": parse_text,
     "text/markdown": parse_text,
     "text/x-markdown": parse_text,
-    "text/html": _parse_html,
+    "text/html": parse_html,
     "application/pdf": parse_pdf,
     _MIME_TYPES[".docx"]: parse_docx,
     "text/csv": parse_csv,

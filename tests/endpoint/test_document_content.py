@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from services import clients, source_documents
+from services.citations import results_of
+from services.clients import Identity
 from tests.conftest import Endpoint
 from tests.endpoint.knowledge_calls import make_base, make_source, refusal, sync, wait_for_documents
 from tests.pdfs import pdf
@@ -120,3 +123,45 @@ def test_a_document_that_has_gone_from_s3(endpoint: Endpoint, agent: Any, runtim
     code, message = refusal(runtime.get_document_content, **where, documentId=f"s3://{BUCKET}/gone/a.txt")
     assert code == "ValidationException"
     assert "cannot be read" in message
+
+
+def test_the_workbench_opens_a_custom_document(
+    runtime: Any, custom: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "client", lambda service, identity: runtime)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # meant for AWS
+    location = {"type": "CUSTOM", "customDocumentLocation": {"id": "faq/1"}}
+    metadata = {"x-amz-bedrock-kb-data-source-id": custom["dataSourceId"]}
+    (source,) = results_of([{"content": {"text": "Grüße"}, "location": location, "metadata": metadata}])
+    found = source_documents.fetch(
+        Identity("local", "localbedrock", "us-east-1"), source, custom["knowledgeBaseId"]
+    )
+    assert isinstance(found, source_documents.SourceDocument), found
+    assert (found.name, found.kind, found.text) == ("faq/1", "text", "Grüße")
+
+
+def test_the_workbench_shows_the_extracted_text_of_what_it_cannot_draw(
+    endpoint: Endpoint, agent: Any, runtime: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = endpoint.client("s3")
+    html = b"<script>x</script><p>Some <b>words</b>."
+    s3.put_object(Bucket=BUCKET, Key="html/a.html", Body=html)
+    base_id = make_base(agent)["knowledgeBaseId"]
+    source_id = make_source(agent, base_id, BUCKET, "html/")
+    sync(agent, base_id, source_id)
+    monkeypatch.setattr(clients, "client", lambda service, identity: s3 if service == "s3" else runtime)
+    location = {"type": "S3", "s3Location": {"uri": f"s3://{BUCKET}/html/a.html"}}
+    reference = {
+        "content": {"text": "Some words."},
+        "location": location,
+        "metadata": {"x-amz-bedrock-kb-data-source-id": source_id},
+    }
+    (source,) = results_of([reference])
+    identity = Identity("local", "localbedrock", "us-east-1", epoch=1)
+    found = source_documents.fetch(identity, source, base_id)
+    assert isinstance(found, source_documents.SourceDocument), found
+    assert (found.kind, found.text, found.content) == ("text", "Some words.", html)
+    assert found.note == source_documents.EXTRACTED_NOTE
+    alone = source_documents.fetch(identity, source)
+    assert isinstance(alone, source_documents.SourceDocument)
+    assert alone.kind == "file"

@@ -11,7 +11,7 @@ from typing import Any
 from localbedrock.knowledge.parsers.page import Page, UnreadableError, bounded
 
 MAX_UNPACKED_BYTES = 200 * 1024 * 1024
-_MAX_XML_BYTES = 64 * 1024 * 1024
+_MAX_XML_BYTES = 32 * 1024 * 1024
 """What python-docx reads into a tree, which is many times as big."""
 _NAMESPACE = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"

@@ -27,10 +27,14 @@ def bounded(pieces: Iterable[str], separator: str) -> str:
     size = 0
     for piece in pieces:
         size += len(piece) + len(separator)
-        if size > MAX_TEXT_CHARACTERS:
-            raise UnreadableError(
-                f"The document holds more than {MAX_TEXT_CHARACTERS:,} characters of text: "
-                "split it into several."
-            )
+        check_text_size(size)
         kept.append(piece)
     return separator.join(kept)
+
+
+def check_text_size(characters: int) -> None:
+    """UnreadableError for more text than can be indexed."""
+    if characters > MAX_TEXT_CHARACTERS:
+        raise UnreadableError(
+            f"The document holds more than {MAX_TEXT_CHARACTERS:,} characters of text: split it into several."
+        )

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from localbedrock.knowledge.parsers.page import Page, UnreadableError, bounded
+from localbedrock.knowledge.parsers.page import Page, UnreadableError, check_text_size
 
 _PASSWORD, _SECURITY = 4, 5
 """PDFium's FPDF_ERR_PASSWORD and FPDF_ERR_SECURITY."""
+MAX_PAGES = 20_000
 _LOCK = threading.Lock()
 """PDFium may be used by one thread at a time."""
 _BROKEN_WORD = re.compile(r"[\x02\ufffe]\s*")
@@ -32,7 +33,6 @@ def parse_pdf(content: bytes) -> tuple[Page, ...]:
             raise UnreadableError("The PDF is damaged: one of its pages cannot be read.") from None
         finally:
             document.close()
-    bounded((page.text for page in pages), "\n")
     if not any(page.text.strip() for page in pages):
         raise UnreadableError(
             "The PDF holds no text: probably its pages are scanned pictures, "
@@ -48,10 +48,15 @@ def _why(error: Any) -> str:
 
 
 def _pages(document: Any) -> Iterator[Page]:
+    if len(document) > MAX_PAGES:
+        raise UnreadableError(f"The PDF has more than {MAX_PAGES:,} pages: split it into several.")
+    size = 0
     for index in range(len(document)):
         page = document[index]
         text_page = page.get_textpage()
         text = text_page.get_text_range().replace("\r\n", "\n").replace("\0", "")
         text_page.close()
         page.close()
+        size += len(text)
+        check_text_size(size)
         yield Page(index + 1, _BROKEN_WORD.sub("", text))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import threading
+import time
 import zipfile
 
 import docx
 import pytest
 
 from localbedrock.knowledge.parsers import docx_file, page
+from localbedrock.knowledge.parsers import pdf as pdf_parser
 from localbedrock.knowledge.parsing import MAX_FILE_BYTES, Page, UnreadableError, parse
 from tests.pdfs import encrypted_pdf, pdf
 
@@ -101,8 +103,13 @@ def test_html_without_tags_is_text() -> None:
     assert _text("a.html", b"http://example.com/a.html") == "http://example.com/a.html"
 
 
-def test_html_that_is_nested_without_end_does_no_harm() -> None:
-    assert _text("a.html", b"<div>" * 5_000 + b"deep") == "deep"
+@pytest.mark.parametrize("tag", [b"<div>", b"<b><p>", b"<a ", b"<a x='", b"<!--x", b"<![CDATA[", b"<svg>"])
+def test_html_made_to_keep_a_parser_busy_does_not(tag: bytes) -> None:
+    began = time.process_time()
+    text = _text("a.html", b"<body>words" + tag * 20_000 + b"<p>deep")
+    assert text.startswith("words")
+    assert text.endswith("deep") or tag not in (b"<div>", b"<b><p>")
+    assert time.process_time() - began < 3
 
 
 def test_pdf_pages_are_numbered_from_one() -> None:
@@ -122,6 +129,13 @@ def test_pdf_pages_are_numbered_from_one() -> None:
 )
 def test_pdfs_that_cannot_be_used(content: bytes, reason: str) -> None:
     assert reason in _reason("a.pdf", content)
+
+
+def test_pdfs_with_too_much_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf_parser, "MAX_PAGES", 2)
+    assert "more than 2 pages" in _reason("a.pdf", pdf(["a"], ["b"], ["c"]))
+    monkeypatch.setattr(page, "MAX_TEXT_CHARACTERS", 10)
+    assert "more than 10 characters" in _reason("a.pdf", pdf(["eleven letters"]))
 
 
 def test_pdfs_are_read_from_many_threads() -> None:
