@@ -20,12 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from localbedrock.embeddings import Embedder
-from localbedrock.words import words_of
+from localbedrock.words import in_one, whole_words_of, words_of
 
 MODEL_NAME = "MaxSim over WordLlama 256"
 
 _STEEPNESS, _MIDDLE = 10.0, 0.5
 """Of the curve: what is relevant by half has the score 0.5."""
+_CODE_LENGTH = 35.0
+"""What a code or a number says, in lengths of word vectors: more than twice what "refund" does."""
 _PASSAGE_WORDS = 30
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
@@ -40,7 +42,7 @@ class Reranker:
 
     def scores(self, query: str, documents: Sequence[str]) -> list[float]:
         """A score from 0 to 1 for each document, in the order given; 0 for all if the query has no words."""
-        asked = list(dict.fromkeys(words_of(query)))
+        asked = list(dict.fromkeys(whole_words_of(query)))
         if not asked:
             return [0.0] * len(documents)
         texts = [set(words_of(document)) for document in documents]
@@ -62,12 +64,14 @@ class Reranker:
         found = Counter(word for words in texts for word in words.intersection(asked))
         rare = [1 + math.log((len(texts) + 1) / (found[word] + 1)) for word in asked]
         words = self._embedder.words(asked)
-        weights = words.lengths * np.array(rare, dtype=np.float32)
+        lengths = words.lengths.copy()
+        lengths[[_is_code(word) for word in asked]] = _CODE_LENGTH
+        weights = lengths * np.array(rare, dtype=np.float32)
         return words.vectors, weights / max(float(weights.sum()), 1e-9)
 
     def _nearest_words(self, asked: list[str], vectors: Numbers, words: set[str]) -> Numbers:
         """How near each word of the query has come, from 0 to 1 (the word itself)."""
-        exact = np.array([word in words for word in asked], dtype=np.float32)
+        exact = np.array([word in words or in_one(word) in words for word in asked], dtype=np.float32)
         plain = [word for word in words if not _is_code(word)]
         if not plain:
             return exact

@@ -34,7 +34,7 @@ paraphrased.
 _TABLE = "chunks"
 _KEPT_APART = ("chunk_id", "document_id", "data_source_id", "page", "location", "metadata", "vector")
 _ANSWERED = ("chunk_id", "document_id", "data_source_id", "text", "parent", "page", "location", "metadata")
-_ADDS_BEFORE_OPTIMIZE = 64
+_ADDS_BEFORE_OPTIMIZE = 32
 """Each ``add`` makes files of its own, which slows down every search."""
 _KEEP_OLD_FILES = timedelta(minutes=1)
 """For searches that are under way."""

@@ -6,21 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from localbedrock.catalogue import resolve
 from localbedrock.context import Context
 from localbedrock.errors import validation
-from localbedrock.knowledge import bases, filters
+from localbedrock.knowledge import bases, embedding, filters
 from localbedrock.knowledge.host import Host
 from localbedrock.knowledge.index import Hit, Row
 from localbedrock.knowledge.rerank import reranked
-from localbedrock.runtime.families import vectors
 
 DEFAULT_RESULTS = 5
 CHUNK_KEY = "x-amz-bedrock-kb-chunk-id"
-_DATA_SOURCE_KEY = "x-amz-bedrock-kb-data-source-id"
-_SOURCE_KEY = "x-amz-bedrock-kb-source-uri"
-_PAGE_KEY = "x-amz-bedrock-kb-document-page-number"
 _AWS_KEYS = "x-amz-bedrock-kb-"
+"""What ingestion adds to a document's own metadata, as AWS does."""
 
 
 def search(
@@ -65,12 +61,11 @@ def _hits(
     host: Host, ctx: Context, knowledge_base: dict[str, Any], query: str, settings: dict[str, Any]
 ) -> list[Hit]:
     allow = _allow(settings["filter"]) if "filter" in settings else None
-    model = knowledge_base["knowledgeBaseConfiguration"]["vectorKnowledgeBaseConfiguration"]
-    found, _ = vectors.embed(ctx, resolve(ctx, model["embeddingModelArn"]), [query])
+    vector = embedding.embed(ctx, knowledge_base, [query])[0]
     index = host.indexes.of(knowledge_base["knowledgeBaseId"])
     try:
         hits = index.search(
-            found[0],
+            vector,
             query,
             hybrid=settings.get("overrideSearchType") != "SEMANTIC",
             limit=settings.get("numberOfResults", DEFAULT_RESULTS),
@@ -85,7 +80,7 @@ def _hits(
 
 def _allow(filter: dict[str, Any]) -> Callable[[Row], bool]:
     holds = filters.predicate(filter)
-    return lambda row: holds(_metadata(row))
+    return lambda row: holds(row.metadata)
 
 
 def _with_parents(hits: list[Hit]) -> list[Hit]:
@@ -103,7 +98,7 @@ def _reranked(ctx: Context, query: str, hits: list[Hit], configuration: dict[str
     if settings is None:
         raise validation("A rerankingConfiguration needs a bedrockRerankingConfiguration.")
     shown = _shown_metadata(settings.get("metadataConfiguration"))
-    texts = [shown(_metadata(hit.row)) + hit.row.text for hit in hits]
+    texts = [shown(hit.row.metadata) + hit.row.text for hit in hits]
     order = reranked(ctx, settings["modelConfiguration"], query, texts)
     most = settings.get("numberOfRerankedResults", len(hits))
     return [replace(hits[place], score=score) for place, score in order[:most]]
@@ -137,31 +132,11 @@ def _is_own(key: str) -> bool:
     return not key.startswith(_AWS_KEYS)
 
 
-def _metadata(row: Row) -> dict[str, Any]:
-    """The document's metadata with what AWS adds to it."""
-    added: dict[str, Any] = {
-        _SOURCE_KEY: _source(row),
-        _DATA_SOURCE_KEY: row.data_source_id,
-        CHUNK_KEY: row.chunk_id,
-    }
-    if row.page is not None:
-        added[_PAGE_KEY] = row.page
-    return row.metadata | added
-
-
-def _source(row: Row) -> str:
-    """The URI, URL or id in a location of any type."""
-    for name, place in row.location.items():
-        if name != "type":
-            return str(next(iter(place.values()), row.document_id))
-    return row.document_id
-
-
 def _result(hit: Hit) -> dict[str, Any]:
     return {
         "content": {"type": "TEXT", "text": hit.row.text},
         "location": hit.row.location,
-        "metadata": _metadata(hit.row),
+        "metadata": hit.row.metadata,
         "score": hit.score,
         "documentId": hit.row.document_id,
     }
