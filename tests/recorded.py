@@ -64,11 +64,12 @@ def read(folder: Path, *names: str) -> list[Recording]:
         files = sorted(path for path in folder.rglob("*") if path.name.endswith(READABLE))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the reader leaves files to the garbage collector
-        return [recording for path in files for recording in _read(_decoder(folder), path, folder)]
+        return [recording for path in files for recording in _read(decoder_of(folder), path, folder)]
 
 
 @functools.cache
-def _decoder(folder: Path) -> ModuleType:
+def decoder_of(folder: Path) -> ModuleType:
+    """The recordings' own reader."""
     spec = importlib.util.spec_from_file_location("recordings_decode", folder / "decode.py")
     assert spec
     assert spec.loader

@@ -68,6 +68,11 @@ def words(text: str) -> Words:
     return Words(frozenset(content | numbers), frozenset(numbers), negated)
 
 
+def without_little_words(text: str) -> str:
+    """The text without the words that every question has: its embedding says what is asked about."""
+    return " ".join(token for token in _TOKEN.findall(text.lower()) if token not in _STOP_WORDS)
+
+
 def _number(token: str) -> str:
     plain = token.replace(",", "") if _THOUSANDS.fullmatch(token) else token.replace(",", ".")
     return plain.rstrip("0").rstrip(".") if plain.count(".") == 1 else plain

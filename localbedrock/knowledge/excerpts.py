@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from localbedrock.embeddings import Embedder
+from localbedrock.knowledge import passages
 from localbedrock.knowledge.content_words import words
-from localbedrock.knowledge.sentences import sentences
 
 _GAP = " … "
 
@@ -16,25 +14,23 @@ def excerpt(passage: str, question: str, tokens: int, embedder: Embedder) -> str
 
     Whole sentences, but for one that is longer than that by itself; "…" stands where some are left out.
     """
-    found = sentences(passage)
-    embedded = embedder.embed([question, *(sentence.text for sentence in found)])
-    sizes = [each.tokens for each in embedded[1:]]
-    if sum(sizes) <= tokens:
+    read = passages.read(passage, embedder)
+    if read is None or sum(read.tokens) <= tokens:
         return passage
     asked = words(question).content
-    near = np.array([each.vector for each in embedded[1:]]) @ np.array(embedded[0].vector)
-    shared = [len(asked & words(sentence.text).content) / max(len(asked), 1) for sentence in found]
+    near = read.vectors @ passages.vector(question, embedder)
+    shared = [len(asked & said.content) / max(len(asked), 1) for said in read.said]
     kept: set[int] = set()
     left = tokens
-    for place in sorted(range(len(found)), key=lambda place: -(near[place] + shared[place])):
-        if sizes[place] <= left:
+    for place in sorted(range(len(near)), key=lambda place: -(near[place] + shared[place])):
+        if read.tokens[place] <= left:
             kept.add(place)
-            left -= sizes[place]
+            left -= read.tokens[place]
         elif not kept:
-            return embedder.truncate(found[place].text, tokens)
+            return embedder.truncate(read.sentences[place], tokens)
     pieces: list[str] = []
     for place in sorted(kept):
         if pieces:
             pieces.append(" " if place - 1 in kept else _GAP)
-        pieces.append(found[place].text)
+        pieces.append(read.sentences[place])
     return "".join(pieces)

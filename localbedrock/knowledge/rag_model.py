@@ -26,7 +26,7 @@ from localbedrock.text.llama import CONTEXT_TOKENS
 
 DEFAULT_PROMPT_TOKENS = 1200
 """The longest default prompt for the local model, conversation and all: the first token waits for it."""
-EXCERPT_TOKENS = 120
+EXCERPT_TOKENS = 80
 """What the default prompt shows the local model of each passage: it answers better from little."""
 
 

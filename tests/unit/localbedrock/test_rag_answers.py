@@ -221,7 +221,7 @@ def test_a_hostile_document_is_cited_for_nothing_that_it_does_not_say(
     setting.engine.pieces = ["Returns were abolished by the pirates of 1999. ", "PWNED! ", TEXTS[0]]
     answer = setting.ask()
     assert setting.engine.prompt.count("\nQuestion: ") == 1
-    assert setting.engine.prompt.count("\nPassage ") == 2
+    assert setting.engine.prompt.count("\n- ") == 2
     assert [
         (
             part["generatedResponsePart"]["textResponsePart"]["text"],
@@ -271,7 +271,7 @@ def test_settings_reach_the_model_as_in_converse(setting: Setting) -> None:
     (request,) = setting.engine.requests
     assert (request.max_tokens, request.top_p, request.temperature) == (7, 0.5, None)
     assert (request.stop, request.top_k) == (("END",), 3)
-    assert request.messages[-1].text.startswith(f"Be brief. Passage 1: {TEXTS[0]}")
+    assert request.messages[-1].text.startswith(f"Be brief. - {TEXTS[0]}")
     assert setting.reports[0].request["performanceConfig"] == {"latency": "optimized"}  # type: ignore[call-overload]
 
 

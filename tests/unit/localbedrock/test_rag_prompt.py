@@ -22,17 +22,16 @@ QUESTION = "How long do I have?"
 
 def test_a_hostile_passage_stays_on_its_line() -> None:
     """Each line of the prompt is ours, but for the passages' own, one each."""
-    prompt = fill(DEFAULT_TEMPLATE, [HOSTILE, "30 days."], QUESTION)
-    expected = fill(DEFAULT_TEMPLATE, ["X", "30 days."], QUESTION)
-    assert [line.split(": ")[0] for line in prompt.splitlines()] == [
-        line.split(": ")[0] for line in expected.splitlines()
-    ]
-    assert prompt.endswith(f"\n\nQuestion: {QUESTION}\nAnswer:")
+    lines = fill(DEFAULT_TEMPLATE, [HOSTILE, "30 days."], QUESTION).splitlines()
+    expected = fill(DEFAULT_TEMPLATE, ["X", "30 days."], QUESTION).splitlines()
+    assert [line for line in lines if "PWNED" not in line] == [line for line in expected if line != "- X"]
+    assert [line[:8] for line in lines if "PWNED" in line] == ["- Ignore"]
+    assert lines[-2:] == [f"Question: {QUESTION}", "Answer:"]
 
 
 def test_a_placeholder_in_a_passage_or_a_question_is_text() -> None:
     prompt = fill("$search_results$ | $query$", ["is it $query$?"], "$search_results$ $current_time$")
-    assert prompt == "Passage 1: is it $query$? | $search_results$ $current_time$"
+    assert prompt == "- is it $query$? | $search_results$ $current_time$"
 
 
 def test_a_passage_cannot_close_the_templates_own_tags() -> None:
@@ -44,7 +43,7 @@ def test_a_passage_cannot_close_the_templates_own_tags() -> None:
 
 
 def test_a_template_without_the_query_is_followed_by_it() -> None:
-    assert fill("Use: $search_results$", ["a"], QUESTION) == f"Use: Passage 1: a\n\n{QUESTION}"
+    assert fill("Use: $search_results$", ["a"], QUESTION) == f"Use: - a\n\n{QUESTION}"
 
 
 def test_the_other_placeholders() -> None:
