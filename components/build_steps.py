@@ -41,16 +41,15 @@ def build_program(plan: Plan) -> None:
 
 
 def _step(number: int, step: Step, plan: Plan, progress: Progress) -> None:
-    left, right = st.columns([3, 2], vertical_alignment="center", gap="small")
+    left, right = st.columns([3, 2], gap="small")
     # The label stays the same while the step goes on: with a new one an open expander would close.
-    with left.expander(
-        f"{number}. {step.title}", icon=_ICONS[progress.state], key=f"rag_build_step_{step.key}"
-    ):
+    key, icon = f"rag_build_step_{step.key}", _ICONS[progress.state]
+    with left.expander(f"{number}. {step.title}", icon=icon, key=key, type="compact"):
         st.markdown(plain(step.why))
         st.code(step.code(plan), language="python", wrap_lines=True)
         st.caption("The least IAM policy for this step, and for taking it apart:")
         st.code(json.dumps(step.policy(plan), indent=2), language="json")
-    right.caption(_words(progress))
+    right.caption(_words(progress) or plain(step.why))
     if progress.problem:
         problem_card(progress.problem, key=f"rag_build_{step.key}")
 

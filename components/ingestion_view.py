@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from zlib import crc32
 
 import pandas as pd
 import streamlit as st
@@ -160,7 +161,7 @@ def _documents(identity: Identity, user: User, source: DataSource) -> None:
             st.caption(f"{plain(document.address)}: {plain(document.reason)}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Delete {len(marked)} documents",
+            f"Delete {len(marked):,}" if marked else "Delete",
             key="rag_documents_delete",
             icon=":material/delete:",
             disabled=not marked or not user.can("admin"),
@@ -178,16 +179,16 @@ def _table(source: DataSource, documents: Sequence[Document]) -> list[int]:
             "Status": document.status,
             "Reason": document.reason,
             "Updated": document.updated_at,
-            "Address": document.address,
         }
         for document in documents
     ]
+    addresses = "\n".join(document.address for document in documents)
     found = st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
         width="stretch",
         height=min(420, 38 + 35 * len(rows)),
-        key="rag_documents_table",
+        key=f"rag_documents_table_{crc32(addresses.encode())}",  # marks are places: other rows, no marks
         on_select="rerun",
         selection_mode="multi-row",
     )
@@ -264,7 +265,7 @@ def _history(identity: Identity, source: DataSource, jobs: Sequence[IngestionJob
         pd.DataFrame(rows),
         hide_index=True,
         width="stretch",
-        key="rag_jobs_table",
+        key=f"rag_jobs_table_{jobs[0].id}",
         on_select="rerun",
         selection_mode="single-row",
     )

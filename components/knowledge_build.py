@@ -232,6 +232,8 @@ def _ended(
     name = plain(builder.plan.name)
     if builder.succeeded and builder.task == "build":
         st.success(f"The knowledge base {name} is ready.", icon=":material/check_circle:")
+        if "failed" in builder.progress(STEPS[-1]).detail:
+            st.caption("Some documents could not be read; the list of documents says which, and why.")
     elif builder.succeeded:
         st.success(f"Of {name} nothing is left that the workbench made.", icon=":material/check_circle:")
     else:

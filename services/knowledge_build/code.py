@@ -32,19 +32,17 @@ _CLIENTS = {
     "s3": "s3",
 }
 _WIDTH = 96
-_PATIENTLY = f'''
+_PATIENTLY = """\
 def patiently(call, **arguments):
-    """Repeat a call while AWS does not yet know what was made just before."""
-    for _ in range({TRIES}):
+    \"\"\"Repeat a call while AWS does not yet know what was made just before.\"\"\"
+    for _ in range({tries}):
         try:
             return call(**arguments)
         except ClientError as error:
-            if not any(word in str(error).lower() for word in {NOT_YET!r}):
+            if not any(word in str(error).lower() for word in NOT_YET):
                 raise
-            time.sleep({PAUSE_S})
-    return call(**arguments)
-
-'''
+            time.sleep({pause_s})
+    return call(**arguments)"""
 
 
 def program(parts: Sequence[tuple[str, Sequence[Instruction]]], region: str) -> str:
@@ -60,7 +58,9 @@ def program(parts: Sequence[tuple[str, Sequence[Instruction]]], region: str) -> 
     standard += ["from pathlib import Path"] if "Path(" in whole else []
     outside = ["import boto3"]
     outside += ["from botocore.exceptions import ClientError"] if "ClientError" in whole else []
-    blocks = ["\n".join(standard), "\n".join(outside), _helper(body), "\n".join(clients), body]
+    clients_block = "\n".join(clients)
+    helper = f"{_helper(body)}\n\n\n" if _helper(body) else ""
+    blocks = ["\n".join(standard), "\n".join(outside), helper + clients_block, body]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -83,7 +83,10 @@ def unknown(instructions: Sequence[Instruction]) -> tuple[str, ...]:
 
 
 def _helper(body: str) -> str:
-    return _PATIENTLY.strip() if "patiently(" in body else ""
+    if "patiently(" not in body:
+        return ""
+    words = f"NOT_YET = {literal(list(NOT_YET))}"
+    return f"{words}\n\n\n" + _PATIENTLY.format(tries=TRIES, pause_s=PAUSE_S)
 
 
 def _calls(instructions: Iterable[Instruction]) -> Iterable[Call]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.knowledge_build.execution import Execution
-from services.knowledge_build.instructions import Call, Instruction, Json, Measure, Var, Wait
+from services.knowledge_build.instructions import Call, Instruction, Json, Measure, Var, Wait, at
 from services.knowledge_build.plan import TAG, Plan, one_word
 from services.knowledge_build.step import TO_DO, Allow, Found, Step, Values, owner_note
 from services.knowledge_build.storage_steps import put_role_policy
@@ -105,14 +105,16 @@ def _create_access_policy(plan: Plan) -> tuple[Instruction, ...]:
 
 
 def _look_for_access_policy(execution: Execution, plan: Plan) -> Found:
+    """Done as well where somebody else is named in the caller's place: that one made the index."""
     answer = execution.ask(AOSS, "GetAccessPolicy", **_policy_name(plan))
     if answer is None:
         return TO_DO
-    found = _compared(answer["accessPolicyDetail"], _access(plan), plan, "The data access policy")
-    if found.ours and found.state == "different":
-        note = "The data access policy names somebody else than you: take it apart, and build it again."
-        return Found("different", ours=True, note=note)
-    return found
+    detail, wanted = answer["accessPolicyDetail"], _access(plan)
+    found = detail.get("policy")
+    principals = at(found, (0, "Principal")) or ()
+    if plan.role_arn in principals:
+        wanted[0]["Principal"] = principals
+    return _compared(detail, wanted, plan, "The data access policy")
 
 
 def _create_collection(plan: Plan) -> tuple[Instruction, ...]:

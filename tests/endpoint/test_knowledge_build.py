@@ -186,6 +186,8 @@ def test_a_build_can_be_stopped_and_another_model_is_refused_later(identity: Ide
     assert not stopped.succeeded
 
     assert finished(start_build(identity, plan, FILES)).succeeded
+    colleague = replace(plan, caller_arn="arn:aws:iam::000000000000:user/bob")
+    assert finished(start_build(identity, colleague, FILES)).succeeded
     other = replace(plan, embedding_model_arn=plan.embedding_model_arn.replace("local.", "local.another-"))
     refused = finished(start_build(identity, other, FILES))
     problem = refused.progress(STEPS[8]).problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,11 @@ class Aws:
     def __init__(self) -> None:
         self.made: list[tuple[str, dict[str, Any]]] = []
         self.error: tuple[str, str] | None = None
+        self.held: tuple[str, threading.Event] | None = None
 
     def send(self, _: Execution, service: str, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if self.held and self.held[0] == operation:
+            assert self.held[1].wait(20)
         if self.error and self.error[0] == operation:
             code = self.error[1]
             raise ClientError({"Error": {"Code": code, "Message": "User is not authorized"}}, operation)
@@ -183,6 +187,22 @@ def test_a_failure_is_told_at_its_step_and_the_build_goes_on_from_there(aws: Aws
     assert builder
     assert builder.wait(20)
     assert "is ready" in words(run(app))
+
+
+def test_a_build_that_goes_on_is_found_again_by_another_session_and_can_be_stopped(aws: Aws) -> None:
+    gate = threading.Event()
+    aws.held = ("CreateCollection", gate)
+    click(drop(opened(), ("a.md", b"1")), "rag_build_start")
+    reloaded = opened()
+    assert [one.value.replace("\\", "") for one in reloaded.subheader] == ["Building my-documents"]
+    click(reloaded, "rag_build_stop")
+    gate.set()
+    builder = builders().of(IDENTITY, "my-documents")
+    assert builder
+    assert builder.wait(20)
+    assert "It was stopped" in words(run(reloaded))
+    assert "CreateKnowledgeBase" not in aws.operations
+    assert not reloaded.button(key="rag_build_again").disabled
 
 
 def test_what_was_typed_and_dropped_is_kept_when_the_page_is_left(aws: Aws) -> None:
