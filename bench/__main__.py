@@ -20,7 +20,7 @@ from typing import Any
 import boto3
 from playwright.sync_api import Browser, sync_playwright
 
-from bench import endpoint_speed, memory, pages, playground, reruns, retrieval, streaming
+from bench import endpoint_speed, memory, pages, playground, rag_page, reruns, retrieval, streaming
 from bench.report import Row, print_table
 from scripts.served_app import ROOT, launch_chromium, start_app
 from tests.processes import first_line, stop
@@ -133,6 +133,7 @@ def page_rows(browser: Browser) -> list[Row]:
             return [
                 row,
                 pages.switching(browser, app.url),
+                *rag_page.measure(browser, app.url, Path(folder), session_of(f"{folder}/local")),
                 *memory.measure(browser, app.url, app.process.pid),
             ]
         finally:

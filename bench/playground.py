@@ -33,7 +33,12 @@ def open_playground(browser: Browser, url: str) -> Page:
 
 def wait_ready(page: Page) -> None:
     """Until the playground takes a prompt and the script has stopped running."""
-    page.wait_for_selector(f"{PROMPT}:not([disabled])", timeout=READY_MS)
+    wait_at_rest(page, PROMPT)
+
+
+def wait_at_rest(page: Page, prompt: str) -> None:
+    """Until the prompt field of a page can be typed into and the script has stopped running."""
+    page.wait_for_selector(f"{prompt}:not([disabled])", timeout=READY_MS)
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=READY_MS)
 
 

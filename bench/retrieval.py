@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from bench.report import Row, percentile
@@ -200,10 +199,15 @@ def many_documents() -> Iterator[tuple[str, bytes]]:
             yield f"reports/{number:05}.txt.metadata.json", json.dumps(attributes).encode()
 
 
-def quality(session: Any, folder: Path = SAMPLES) -> list[Row]:
+def sample_files() -> list[tuple[str, bytes]]:
+    """The sample documents and their metadata."""
+    return [(path.name, path.read_bytes()) for path in sorted(SAMPLES.iterdir())]
+
+
+def quality(session: Any) -> list[Row]:
     """How often the right sample document is found, for each way to search."""
     base = Base(session, "samples")
-    base.upload([(path.name, path.read_bytes()) for path in sorted(folder.iterdir())])
+    base.upload(sample_files())
     _, statistics = base.sync()
     assert statistics["numberOfDocumentsFailed"] == 0, statistics
     semantic = {"numberOfResults": RESULTS, "overrideSearchType": "SEMANTIC"}

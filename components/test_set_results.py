@@ -33,7 +33,12 @@ def result_view(result: Result, *, key: str) -> None:
         on_select="rerun",
         selection_mode="single-row",
         key=f"rag_test_rows_{key}_{result.id}",
-        column_config={"Rank": st.column_config.NumberColumn(help="Empty: it did not come")},
+        column_config={
+            "Rank": st.column_config.NumberColumn(help="None: the expected source did not come", width=60),
+            "Question": st.column_config.TextColumn(width="medium"),
+            "Expected": st.column_config.TextColumn(width="medium"),
+            "What came": st.column_config.TextColumn(width="medium", help="The documents, by rank"),
+        },
         alt="Questions, those whose source did not come first",
     )
     for row in event.selection.rows[:1]:

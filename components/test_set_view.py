@@ -62,9 +62,8 @@ def _run(
             on_click=_start,
             args=(store, identity, user, settings, questions),
         )
-        st.caption(
-            plain(label_of(settings)) if settings.knowledge_base_id else "No knowledge base is chosen."
-        )
+        chosen = plain(label_of(settings)) if settings.knowledge_base_id else "No knowledge base"
+        st.caption(f"{chosen}, as chosen under Chat")
     if runner:
         _outcome(runner)
 

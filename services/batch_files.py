@@ -49,7 +49,7 @@ def read(data: bytes, name: str = "") -> Table:
     """
     if len(data) > MAX_BYTES:
         size, limit = len(data) / 2**20, MAX_BYTES // 2**20
-        raise BatchFileError([f"The file has {size:.1f} MB; a batch takes up to {limit} MB. Split it."])
+        raise BatchFileError([f"The file has {size:.1f} MB, {limit} MB can be read at once. Split it."])
     text = _decoded(data)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
@@ -64,7 +64,7 @@ def read(data: bytes, name: str = "") -> Table:
         raise BatchFileError(["The file has the names of its columns, but no row below them."])
     if len(table.rows) > MAX_ROWS:
         raise BatchFileError(
-            [f"The file has {len(table.rows):,} rows; a batch takes up to {MAX_ROWS:,}. Split it."]
+            [f"The file has {len(table.rows):,} rows, {MAX_ROWS:,} can be read at once. Split it."]
         )
     return table
 

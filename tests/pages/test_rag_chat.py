@@ -26,7 +26,7 @@ from services.runtime import Opened
 from services.users import User
 from tests.pages.conftest import Workspace
 from tests.pages.test_model_playground import model, reply_events
-from tests.recorded import _decoder
+from tests.recorded import decoder_of
 
 Json = dict[str, Any]
 Events = Iterator[tuple[str, Json]]
@@ -433,7 +433,7 @@ def test_all_ten_kinds_of_location_are_named(page: AppTest, wire: Wire) -> None:
 
 @pytest.mark.recordings
 def test_a_recorded_stream_is_drawn_with_its_numbers(page: AppTest, wire: Wire, recordings: Path) -> None:
-    decode = _decoder(recordings)
+    decode = decoder_of(recordings)
     name = "test_retrieve_and_generate_stream.yaml"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the reader leaves files to the garbage collector

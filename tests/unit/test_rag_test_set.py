@@ -26,7 +26,7 @@ from services.run_store import RunStore
 from services.runs import Call, Run
 
 IDENTITY = Identity("local", "localbedrock", "us-east-1")
-S3 = Location("S3", "s3://help/manuals/Return%20Policy-2023.md")
+S3 = Location("S3", "s3://help/manuals/Return Policy-2023.md")
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ S3 = Location("S3", "s3://help/manuals/Return%20Policy-2023.md")
     [
         ("Return Policy-2023.md", True),
         ("return policy-2023.MD", True),
-        ("s3://help/manuals/Return%20Policy-2023.md", True),
+        ("s3://help/manuals/Return Policy-2023.md", True),
         ("s3://help/manuals/", True),
         ("manuals/return policy", True),
         ("Policy-2023", True),
@@ -45,6 +45,14 @@ S3 = Location("S3", "s3://help/manuals/Return%20Policy-2023.md")
 )
 def test_a_file_name_is_whole_and_anything_else_is_a_part(expected: str, found: bool) -> None:
     assert matches(expected, S3) is found
+
+
+def test_a_web_page_is_found_by_its_name_and_its_address_in_either_spelling() -> None:
+    page = Location("Web", "https://help.example/manuals/Return%20Policy.html")
+    assert matches("Return Policy.html", page)
+    assert matches("manuals/return policy", page)
+    assert matches("manuals/Return%20Policy", page)
+    assert not matches("Policy.html", page)
 
 
 def test_a_custom_documents_id_is_compared_as_it_stands() -> None:
