@@ -100,6 +100,13 @@ def _line(one: KnowledgeBase) -> str:
 
 
 def _mode(key: str, settings: RagSettings, change: Change) -> None:
+    def chosen() -> None:
+        """A template says nothing to another mode: each keeps its own."""
+        templates = st.session_state.setdefault(f"{key}_templates", {})
+        templates[settings.mode] = settings.prompt_template
+        mode = cast("Mode", st.session_state[key])
+        change(replace(settings, mode=mode, prompt_template=templates.get(mode, "")))
+
     st.session_state[key] = settings.mode
     st.segmented_control(
         "Mode",
@@ -108,7 +115,7 @@ def _mode(key: str, settings: RagSettings, change: Change) -> None:
         format_func=lambda mode: MODES[mode],
         label_visibility="collapsed",
         required=True,
-        on_change=lambda: change(replace(settings, mode=cast("Mode", st.session_state[key]))),
+        on_change=chosen,
     )
 
 

@@ -20,7 +20,8 @@ _MANY_EVENTS = 500
 @st.dialog("Run", width="large", icon=":material/data_object:")
 def run_details(run: Run) -> None:
     """Open the dialog for one run."""
-    st.caption(f"{run.call.operation} · {run.call.model_id} · {run.started_at:%d %b %Y %H:%M:%S} UTC")
+    facts = [run.call.operation, run.call.model_id, f"{run.started_at:%d %b %Y %H:%M:%S} UTC"]
+    st.caption(" · ".join(fact for fact in facts if fact))
     metrics_line(run, key="run_details_metrics")
     if run.problem:
         problem_card(run.problem, key="run_details")

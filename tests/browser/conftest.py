@@ -59,7 +59,7 @@ def app(start_app: AppFactory) -> App:
 
 @dataclass(frozen=True)
 class AwsApp:
-    """A server in `aws` mode whose AWS is on this machine; `bedrock` is its `bedrock-runtime`."""
+    """A server in `aws` mode whose AWS is on this machine; `bedrock` answers for both its runtimes."""
 
     app: App
     bedrock: ScriptedServer
@@ -85,6 +85,7 @@ def aws_app(start_app: AppFactory, tmp_path_factory: pytest.TempPathFactory) -> 
             "AWS_SHARED_CREDENTIALS_FILE": str(data_dir / "credentials"),
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{others.server_port}",
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url,
+            "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": bedrock.url,
         }
         aws = AwsApp(start_app(env=env, data_dir=data_dir, wait=False), bedrock)
         aws.set_key("AKIDEXAMPLE")

@@ -6,6 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from services.runtime import Opened
 from services.users import User
 from tests.pages.conftest import Workspace
 from tests.pages.test_model_playground import model, reply_events
-from tests.recorded import _decoder
+from tests.recorded import decoder_of
 
 Json = dict[str, Any]
 Events = Iterator[tuple[str, Json]]
@@ -323,6 +324,16 @@ def test_retrieve_only_asks_no_model(page: AppTest, wire: Wire) -> None:
     assert "rag_model" not in {str(box.key) for box in page.selectbox}
 
 
+def test_each_mode_keeps_its_prompt_template(page: AppTest) -> None:
+    sides = page.session_state["rag_chat"].sides
+    sides[0] = replace(sides[0], prompt_template="Answer $query$ from $search_results$")
+    page.run()
+    choose(page, "rag_mode", "converse")
+    assert sides[0].prompt_template == ""
+    choose(page, "rag_mode", "generate")
+    assert sides[0].prompt_template == "Answer $query$ from $search_results$"
+
+
 def test_two_configurations_get_the_same_question(page: AppTest, wire: Wire) -> None:
     page.toggle(key="rag_compare").set_value(True).run()
     page.selectbox(key="rag_kb_b").set_value("KBARCHIVE1").run()
@@ -422,7 +433,7 @@ def test_all_ten_kinds_of_location_are_named(page: AppTest, wire: Wire) -> None:
 
 @pytest.mark.recordings
 def test_a_recorded_stream_is_drawn_with_its_numbers(page: AppTest, wire: Wire, recordings: Path) -> None:
-    decode = _decoder(recordings)
+    decode = decoder_of(recordings)
     name = "test_retrieve_and_generate_stream.yaml"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the reader leaves files to the garbage collector

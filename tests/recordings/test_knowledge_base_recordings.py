@@ -15,7 +15,7 @@ from services.replies import read
 from services.runs import Call, Run, from_json, to_json
 from services.runtime import call_unstored
 from services.streaming import ReplyStream
-from tests.recorded import _decoder
+from tests.recorded import decoder_of
 from tests.scripted_server import Exchange, ScriptedServer
 
 pytestmark = pytest.mark.recordings
@@ -47,7 +47,7 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def recorded(recordings: Path) -> dict[str, Recorded]:
-    decode = _decoder(recordings)
+    decode = decoder_of(recordings)
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the reader leaves files to the garbage collector

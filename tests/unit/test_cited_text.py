@@ -10,7 +10,7 @@ import pytest
 
 from components.cited_text import cited_markdown
 from services.citations import Answer, Span, answer_from_marks, answer_of, fold_rag
-from tests.recorded import _decoder
+from tests.recorded import decoder_of
 
 Part = tuple[str, tuple[int, ...]]
 
@@ -180,7 +180,7 @@ def test_recorded_answers_are_marked_at_the_end_of_each_cited_part(recordings: P
 
 def recorded(folder: Path, name: str) -> Answer:
     """The answer in a recording of RetrieveAndGenerate or its stream."""
-    decode = _decoder(folder)
+    decode = decoder_of(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the reader leaves files to the garbage collector
         interaction = next(iter(decode.interactions(str(folder / "openinference" / name))))

@@ -15,7 +15,7 @@ from services.capabilities import Bound, Capabilities
 from services.clients import Identity
 from services.models import Model
 from services.rag_chat import Conversation, RagChat, reopened
-from services.rag_replies import DEFAULT_TEMPLATE, RagReply, filled, refused
+from services.rag_replies import RagReply, filled, refused
 from services.rag_settings import RagSettings
 from services.runs import Call, Run
 from services.runtime import Opened
@@ -102,11 +102,6 @@ class TestFilled:
     def test_passages_are_numbered_and_what_stands_in_them_is_not_filled(self) -> None:
         prompt = filled("$search_results$|$query$", "Q $search_results$", ("a $query$", "b"))
         assert prompt == "[1] a $query$\n\n[2] b|Q $search_results$"
-
-    def test_the_default_asks_for_numbers_in_brackets(self) -> None:
-        assert "[1]" in DEFAULT_TEMPLATE
-        assert "$search_results$" in DEFAULT_TEMPLATE
-        assert "$query$" in DEFAULT_TEMPLATE
 
 
 @pytest.mark.parametrize(

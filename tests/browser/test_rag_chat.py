@@ -1,0 +1,106 @@
+"""The RAG chat in a browser: numbers come while the answer streams, and a click leads to the source."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import AwsApp
+from tests.browser.panes import complaints
+from tests.eventstream import frame
+from tests.scripted_server import Exchange
+
+QUESTION = "How many days of leave?"
+FIRST, SECOND = "Everybody has 25 days.", " Ask two weeks ahead."
+
+
+def citation(text: str, name: str) -> dict[str, Any]:
+    reference = {
+        "content": {"type": "TEXT", "text": f"The passage of {name}."},
+        "location": {"type": "S3", "s3Location": {"uri": f"s3://docs/{name}"}},
+    }
+    part = {"textResponsePart": {"text": text.strip(), "span": {"start": 0, "end": len(text)}}}
+    return {"generatedResponsePart": part, "retrievedReferences": [reference]}
+
+
+class Answer:
+    """An answer of two cited sentences; the second one comes when it is let go."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+
+    def serve(self, exchange: Exchange) -> None:
+        exchange.start_stream({"x-amzn-bedrock-knowledge-base-session-id": "session-1"})
+        exchange.send(frame("output", {"text": FIRST}) + frame("citation", citation(FIRST, "leave.md")))
+        exchange.send(frame("output", {"text": SECOND}))
+        assert self.go_on.wait(60)
+        exchange.send(frame("citation", citation(SECOND, "ask.md")))
+        exchange.end()
+
+
+@pytest.fixture
+def chat(page: Page, aws: AwsApp) -> Page:
+    page.goto(f"{aws.app.url}/rag_chat?kb=KB12345678")
+    expect(page.locator(".st-key-rag_prompt textarea:not([disabled])")).to_be_visible(timeout=60_000)
+    return page
+
+
+def ask(page: Page) -> None:
+    prompt = page.locator(".st-key-rag_prompt textarea")
+    prompt.fill(QUESTION)
+    prompt.press("Enter")
+
+
+def number(page: Page, n: int) -> Locator:
+    return page.locator(f".st-key-rag_answer_0 a[href='#rag_citation_0_{n}']")
+
+
+def source(page: Page, n: int) -> Locator:
+    return page.locator(f".st-key-rag_document_0_{n}")
+
+
+def test_numbers_come_while_the_answer_streams_and_lead_to_their_sources(chat: Page, aws: AwsApp) -> None:
+    answer = Answer()
+    aws.bedrock.play(answer.serve)
+    ask(chat)
+    expect(number(chat, 1)).to_be_visible()
+    expect(chat.locator(".st-key-rag_stop button")).to_be_enabled()
+    expect(number(chat, 2)).to_have_count(0)
+    answer.go_on.set()
+    expect(number(chat, 2)).to_be_visible()
+    expect(chat.locator(".st-key-rag_stop button")).to_be_disabled()
+    expect(chat.locator(".st-key-rag_answer_0")).to_contain_text("100% covered")
+
+    number(chat, 2).click()
+    expect(source(chat, 2)).to_be_visible()
+    expect(chat.locator(".st-key-rag_sources_0")).to_contain_text("The passage of ask.md.")
+    number(chat, 1).click()
+    expect(source(chat, 1)).to_be_visible()
+    expect(source(chat, 2)).to_have_count(0)
+    number(chat, 1).click()
+    expect(source(chat, 1)).to_be_in_viewport()
+    chat.locator(".st-key-rag_citation_0_1 button").click()
+    expect(source(chat, 1)).to_have_count(0)
+    assert complaints(aws.app) == []
+
+
+def test_stop_ends_the_answer_and_keeps_it(chat: Page, aws: AwsApp) -> None:
+    answer = Answer()
+    aws.bedrock.play(answer.serve)
+    ask(chat)
+    expect(number(chat, 1)).to_be_visible()
+    chat.locator(".st-key-rag_stop button").click()
+    expect(chat.locator(".st-key-rag_metrics_0")).to_contain_text("stopped")
+    expect(number(chat, 1)).to_be_visible()
+    answer.go_on.set()
+
+
+def test_a_question_that_is_typed_outlives_a_change_of_mode(chat: Page) -> None:
+    prompt = chat.locator(".st-key-rag_prompt textarea")
+    prompt.press_sequentially("Not sent yet")
+    chat.locator(".st-key-rag_mode").get_by_text("Own prompt").click()
+    expect(prompt).to_have_attribute("placeholder", "Ask the knowledge base (at most 20,000 characters)")
+    expect(prompt).to_have_value("Not sent yet")
