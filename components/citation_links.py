@@ -1,7 +1,7 @@
 """A click on a number within an answer presses the button of its source.
 
 The numbers are links within the page (`#rag_citation_<turn>_<n>`), the buttons have the same words as keys. A
-source that is open stays open, and comes into view: on a narrow window it stands below the answer.
+source that is open stays open, and its panel comes into view: on a narrow window it stands below the answer.
 One listener on the document serves every answer, also those that are drawn later. Without it the buttons
 themselves are the way.
 """
@@ -24,9 +24,15 @@ export default function ({ data }) {
     if (!document.querySelector(source)) document.querySelector(`.st-key-${key} button`)?.click();
     const end = Date.now() + 3000;
     const show = () => {
-      const opened = document.querySelector(source);
-      if (opened) opened.scrollIntoView({ block: "center", behavior: "smooth" });
-      else if (Date.now() < end) window.setTimeout(show, 50);
+      const panel = document.querySelector(source)?.closest("[class*=st-key-rag_sources_]");
+      if (!panel) {
+        if (Date.now() < end) window.setTimeout(show, 50);
+        return;
+      }
+      const { top } = panel.getBoundingClientRect();
+      if (top >= 0 && top < 0.7 * window.innerHeight) return;
+      panel.style.scrollMarginTop = "4rem";  // what the page's header covers
+      panel.scrollIntoView({ block: "start", behavior: "smooth" });
     };
     show();
   };

@@ -81,10 +81,22 @@ def test_numbers_come_while_the_answer_streams_and_lead_to_their_sources(chat: P
     expect(source(chat, 1)).to_be_visible()
     expect(source(chat, 2)).to_have_count(0)
     number(chat, 1).click()
-    expect(source(chat, 1)).to_be_in_viewport()
+    expect(source(chat, 1)).to_be_visible()
     chat.locator(".st-key-rag_citation_0_1 button").click()
     expect(source(chat, 1)).to_have_count(0)
     assert complaints(aws.app) == []
+
+
+def test_on_a_narrow_window_the_source_comes_into_view(chat: Page, aws: AwsApp) -> None:
+    chat.set_viewport_size({"width": 390, "height": 500})
+    answer = Answer()
+    answer.go_on.set()
+    aws.bedrock.play(answer.serve)
+    ask(chat)
+    expect(chat.locator(".st-key-rag_citation_0_2 button")).to_be_attached()
+    number(chat, 1).click()
+    expect(chat.locator(".st-key-rag_citation_0_1 button")).to_be_in_viewport()
+    expect(chat.locator(".st-key-rag_sources_0")).to_contain_text("The passage of leave.md.")
 
 
 def test_stop_ends_the_answer_and_keeps_it(chat: Page, aws: AwsApp) -> None:
