@@ -22,17 +22,21 @@ export default function ({ data }) {
     if (!/^[a-z0-9_]+$/.test(key)) return;
     const source = `.st-key-rag_document_${key.slice(data.anchor.length)}`;
     if (!document.querySelector(source)) document.querySelector(`.st-key-${key} button`)?.click();
+    // Streamlit scrolls a page with a chat input to its end when it grows, also after the source is drawn.
     const end = Date.now() + 3000;
+    let calm = 0;
     const show = () => {
       const panel = document.querySelector(source)?.closest("[class*=st-key-rag_sources_]");
-      if (!panel) {
-        if (Date.now() < end) window.setTimeout(show, 50);
-        return;
+      if (panel) {
+        const { top } = panel.getBoundingClientRect();
+        const inSight = top >= 0 && top < 0.7 * window.innerHeight;
+        calm = inSight ? calm + 1 : 0;
+        if (!inSight) {
+          panel.style.scrollMarginTop = "4rem";  // what the page's header covers
+          panel.scrollIntoView({ block: "start" });
+        }
       }
-      const { top } = panel.getBoundingClientRect();
-      if (top >= 0 && top < 0.7 * window.innerHeight) return;
-      panel.style.scrollMarginTop = "4rem";  // what the page's header covers
-      panel.scrollIntoView({ block: "start", behavior: "smooth" });
+      if (calm < 10 && Date.now() < end) window.setTimeout(show, 50);
     };
     show();
   };

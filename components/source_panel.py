@@ -16,7 +16,7 @@ from services.citations import Answer, Source
 from services.clients import Identity
 
 _LONGEST_TITLE = 32
-_TALL_PASSAGE = 1_200  # characters from which on a passage scrolls
+_TALL_PASSAGE = 500  # characters from which on a passage scrolls
 _PASSAGE_HEIGHT = 260
 _LARGEST_IMAGE = 10_000_000
 

@@ -86,7 +86,7 @@ async def _serve(options: Options, listener: socket.socket) -> None:
     )
     keys.write_config(options.data_dir, url)
     try:
-        await _Server(guard, url, dispatcher.stop).serve(sockets=[listener])
+        await _Server(guard, url, host.indexes.warm_up, dispatcher.stop).serve(sockets=[listener])
     finally:
         await asyncio.to_thread(batches.stop, FLUSH_SECONDS)
         await asyncio.to_thread(ingestion.stop, FLUSH_SECONDS)
@@ -152,7 +152,7 @@ def _routed(dispatcher: Dispatcher, indexes: CollectionIndexes, emulator: Emulat
 class _Server(uvicorn.Server):
     """uvicorn, with our own signals and our own line on stdout."""
 
-    def __init__(self, app: App, url: str, on_stop: Callable[[], None]) -> None:
+    def __init__(self, app: App, url: str, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -169,6 +169,7 @@ class _Server(uvicorn.Server):
             )
         )
         self._url = url
+        self._on_ready = on_ready
         self._on_stop = on_stop
 
     @contextlib.contextmanager
@@ -182,6 +183,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         print(f"READY {self._url}", flush=True)  # noqa: T201 - the one line that whoever started us waits for
+        self._on_ready()
 
     def _stop(self) -> None:
         self._on_stop()

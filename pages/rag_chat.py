@@ -101,7 +101,7 @@ def built(knowledge_base_id: str) -> None:
 def toolbar() -> str:
     """Draw the title, the views and what concerns the whole chat; says which view is open."""
     first = "Chat" if sides[0].knowledge_base_id or listed.problem else "Build"
-    view: str = st.session_state.get("rag_view_kept", first)
+    view: str = st.session_state.setdefault("rag_view_kept", first)
     st.session_state.rag_view = view
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="rag_toolbar"):
         st.markdown("### RAG chat", width="stretch", anchors=False)

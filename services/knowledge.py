@@ -6,6 +6,7 @@ in place of what it made.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +24,8 @@ JsonDict = dict[str, Any]
 T = TypeVar("T")
 
 LISTING_TTL_S = 60
+PROBLEM_TTL_S = 5
+"""So long a page does not ask again what has just failed: without a network each look takes seconds."""
 MOST_DOCUMENTS = 10_000
 MOST_JOBS = 50
 _DELETED_AT_ONCE = 10
@@ -40,6 +43,7 @@ class Listing(Generic[T]):
     items: tuple[T, ...] = ()
     problem: Problem | None = None
     more: bool = False
+    read_at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True)
@@ -120,15 +124,15 @@ class Document:
         return self.status in BAD_DOCUMENTS
 
 
-def _unless_problem(listing: Listing[Any]) -> bool:
-    return listing.problem is None
+def _still_good(listing: Listing[Any]) -> bool:
+    return listing.problem is None or time.monotonic() - listing.read_at < PROBLEM_TTL_S
 
 
-@st.cache_resource(show_spinner=False, ttl=LISTING_TTL_S, max_entries=64, validate=_unless_problem)
+@st.cache_resource(show_spinner=False, ttl=LISTING_TTL_S, max_entries=64, validate=_still_good)
 def knowledge_bases(identity: Identity) -> Listing[KnowledgeBase]:
-    """The knowledge bases of the account in this region, by name. Never raises; a problem is not kept.
+    """The knowledge bases of the account in this region, by name. Never raises.
 
-    `knowledge_bases.clear(identity)` makes the next call ask again.
+    A problem is kept for seconds. `knowledge_bases.clear(identity)` makes the next call ask again.
     """
     return _listed(identity, "ListKnowledgeBases", "knowledgeBaseSummaries", {}, _summary, _by_name)
 
@@ -139,9 +143,9 @@ def get_knowledge_base(identity: Identity, knowledge_base_id: str) -> KnowledgeB
     return found if isinstance(found, Problem) else _knowledge_base(found["knowledgeBase"])
 
 
-@st.cache_resource(show_spinner=False, ttl=LISTING_TTL_S, max_entries=256, validate=_unless_problem)
+@st.cache_resource(show_spinner=False, ttl=LISTING_TTL_S, max_entries=256, validate=_still_good)
 def data_sources(identity: Identity, knowledge_base_id: str) -> Listing[DataSource]:
-    """The data sources of a knowledge base with their configuration, by name. A problem is not kept.
+    """The data sources of a knowledge base with their configuration, by name. A problem is kept for seconds.
 
     One call for the list and one for each source: the list does not say where documents come from.
     """
@@ -203,7 +207,7 @@ def stop_ingestion(
     return answer if isinstance(answer, Problem) else _job(answer["ingestionJob"])
 
 
-@st.cache_resource(show_spinner=False, ttl=LISTING_TTL_S, max_entries=32, validate=_unless_problem)
+@st.cache_resource(show_spinner=False, ttl=LISTING_TTL_S, max_entries=32, validate=_still_good)
 def documents(identity: Identity, knowledge_base_id: str, data_source_id: str) -> Listing[Document]:
     """The documents of a data source, those with faults first; at most MOST_DOCUMENTS. A problem is not kept.
 

@@ -190,9 +190,7 @@ class Index:
         return self._table
 
     def _database(self) -> Any:
-        import lancedb  # 2 s and 160 MB: nobody without a knowledge base pays for it
-
-        return lancedb.connect(self._folder)
+        return _lancedb().connect(self._folder)
 
     def _current_copy(self, table: Any) -> _Copy:
         version = table.version
@@ -216,6 +214,11 @@ class Indexes:
             if knowledge_base_id not in self._open:
                 self._open[knowledge_base_id] = Index(self._folder / knowledge_base_id)
             return self._open[knowledge_base_id]
+
+    def warm_up(self) -> None:
+        """Imports LanceDB in the background where an index is waiting: the first search would pay for it."""
+        if self._folder.is_dir() and any(path.is_dir() for path in self._folder.iterdir()):
+            threading.Thread(target=_lancedb, name="lancedb", daemon=True).start()
 
     def drop(self, knowledge_base_id: str) -> None:
         """Deletes a knowledge base's index from disk; nothing happens if there is none."""
@@ -250,6 +253,12 @@ class _Copy:
     @cached_property
     def _rows(self) -> list[Row]:
         return [_row(record) for record in self._data.drop_columns("vector").to_pylist()]
+
+
+def _lancedb() -> Any:
+    import lancedb  # 2 s and 160 MB: nobody without a knowledge base pays for it
+
+    return lancedb
 
 
 def _with_words(table: Any) -> Any:

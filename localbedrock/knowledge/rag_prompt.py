@@ -26,7 +26,7 @@ $search_results$
 
 Question: $query$
 Answer:"""
-"""Chosen by trying: of seven forms, this one makes the 135M model answer from the passages most often. Asked
+"""Chosen by trying: of six forms, this one makes the 135M model answer from the passages most often. Asked
 to say when it does not know, it says so of what it does know.
 """
 

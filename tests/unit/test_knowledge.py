@@ -57,12 +57,16 @@ def test_the_list_reads_every_page_is_sorted_and_kept_until_cleared(aws: dict[st
     assert knowledge.knowledge_bases(IDENTITY).items == ()
 
 
-def test_a_refused_list_is_a_problem_and_is_asked_for_again(aws: dict[str, Stubber]) -> None:
+def test_a_refused_list_is_a_problem_that_is_soon_asked_for_again(
+    aws: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
+) -> None:
     agent = aws["bedrock-agent"]
     agent.add_client_error("list_knowledge_bases", "AccessDeniedException", "not authorized", 403)
     found = knowledge.knowledge_bases(IDENTITY)
     assert found.problem
     assert found.problem.kind == "access_denied"
+    assert knowledge.knowledge_bases(IDENTITY) is found, "asked again at once"
+    monkeypatch.setattr(knowledge, "PROBLEM_TTL_S", 0)
     agent.add_response("list_knowledge_bases", {"knowledgeBaseSummaries": [_summary("A")]})
     assert len(knowledge.knowledge_bases(IDENTITY).items) == 1
 
