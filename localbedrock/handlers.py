@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localbedrock import control, runtime
+from localbedrock import control, guardrails, runtime
 from localbedrock.context import Handler
 
-HANDLERS: dict[tuple[str, str], Handler] = control.HANDLERS | runtime.HANDLERS
+HANDLERS: dict[tuple[str, str], Handler] = control.HANDLERS | guardrails.HANDLERS | runtime.HANDLERS

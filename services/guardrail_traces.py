@@ -106,7 +106,7 @@ def _read(trace: JsonDict) -> GuardrailTrace:
             finding
             for side, pairs in sides
             for _, assessment in pairs
-            for finding in _findings(side, assessment)
+            for finding in findings_of(side, assessment)
         ),
         model_output=tuple(text for text in trace.get("modelOutput") or () if isinstance(text, str)),
         action_reason=str(trace.get("actionReason") or ""),
@@ -121,7 +121,8 @@ def _assessments(by_guardrail: Mapping[str, Any]) -> Iterator[tuple[str, JsonDic
             yield name, assessment
 
 
-def _findings(side: Side, assessment: JsonDict) -> Iterable[Finding]:
+def findings_of(side: Side, assessment: JsonDict) -> Iterable[Finding]:
+    """Everything that one assessment reports, in the order of the policies."""
     for key, (policy, lists) in _POLICIES.items():
         for name in lists:
             for item in (assessment.get(key) or {}).get(name) or ():

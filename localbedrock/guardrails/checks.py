@@ -1,0 +1,7 @@
+"""InvokeGuardrailChecks: single checks, without a guardrail."""
+
+from __future__ import annotations
+
+from localbedrock.context import Handler
+
+HANDLERS: dict[str, Handler] = {}
