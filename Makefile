@@ -14,7 +14,7 @@ run:
 	@$(IN_VENV) -m scripts.run $(ARGS)
 
 test: check
-	@$(IN_VENV) -m pytest $(ARGS)
+	@$(IN_VENV) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 setup:
 	@$(SETUP)

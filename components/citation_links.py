@@ -3,7 +3,7 @@
 The numbers are links within the page (`#rag_citation_<turn>_<n>`), the buttons have the same words as keys. A
 source that is open stays open, and its panel comes into view: on a narrow window it stands below the answer.
 One listener on the document serves every answer, also those that are drawn later. Without it the buttons
-themselves are the way.
+themselves are the way. The same script brings a new question into sight.
 """
 
 from __future__ import annotations
@@ -40,14 +40,24 @@ export default function ({ data }) {
     };
     show();
   };
+  // Streamlit runs this again when the theme or the data change, and cleans up once, at the end.
+  document.removeEventListener("click", window.workbenchCitationPress);
+  window.workbenchCitationPress = press;
   document.addEventListener("click", press);
-  return () => document.removeEventListener("click", press);
+  const before = Number(document.body.dataset.ragQuestions ?? data.questions);
+  document.body.dataset.ragQuestions = data.questions;
+  if (data.questions > before) {
+    const last = [...document.querySelectorAll("[data-testid=stChatMessage]")].at(-1);
+    if (last) last.style.scrollMarginTop = "4rem";
+    last?.scrollIntoView({ block: "start" });
+  }
+  return () => document.removeEventListener("click", window.workbenchCitationPress);
 }
 """
 
 _listener = st.components.v2.component("workbench_citation_links", js=_JS)
 
 
-def citation_links() -> None:
-    """Make the numbers of this page's answers lead to their sources."""
-    _listener(key="rag_citation_links", data={"anchor": ANCHOR}, height=1)
+def citation_links(questions: int) -> None:
+    """Make the numbers of this page's answers lead to their sources; `questions` have been asked so far."""
+    _listener(key="rag_citation_links", data={"anchor": ANCHOR, "questions": questions}, height=1)

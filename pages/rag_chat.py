@@ -255,7 +255,7 @@ def draw_chat() -> None:
         hidden = 0
     for index in range(hidden, len(turns)):
         draw_turn(index, turns[index])
-    citation_links()
+    citation_links(len(turns))
     most = min(MOST_QUESTION_CHARACTERS[settings.mode] for settings in sides)
     if not user.can("spend"):
         placeholder = MAY_NOT_ASK

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from localbedrock.batch.jobs import Job
 from localbedrock.batch.records import Counts, InputError, Record
 from localbedrock.context import Context, Inference
 from localbedrock.errors import AwsError, internal
+from localbedrock.job_thread import JobThread
 from localbedrock.keys import ACCOUNT_ID
 from localbedrock.runtime import HANDLERS
 from localbedrock.s3 import S3, Deliver, Place, S3Error
@@ -48,45 +48,36 @@ class Runner:
         self._models = models
         self._deliver = deliver
         self._operations: dict[str, Operation] = {}
-        self._wake = threading.Event()
-        self._closing = threading.Event()
-        self._current = ("", threading.Event())
-        """The id of the job that runs, and what cuts off the record that is being answered."""
-        self._thread = threading.Thread(target=self._run, name="batch", daemon=True)
+        self._thread = JobThread("batch", self._take, self._stopping)
         self._thread.start()
 
     def wake(self) -> None:
         """A job was made or is to be stopped."""
-        job_id, cancelled = self._current
-        job = self._store.get(jobs.KIND, job_id)
-        if job is not None and job["status"] == "Stopping":
-            cancelled.set()
-        self._wake.set()
+        self._thread.wake()
 
     def stop(self, seconds: float) -> None:
         """Ends the thread, waiting at most this long; a running job stays as it is for the next start."""
-        self._closing.set()
-        self._current[1].set()
-        self._wake.set()
-        self._thread.join(seconds)
+        self._thread.stop(seconds)
 
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            self._wake.clear()
-            job = jobs.waiting(self._store)
-            if job is None:
-                self._wake.wait()
-                continue
-            self._current = (jobs.id_of(job), threading.Event())
-            try:
-                self._work(job)
-            except (InputError, S3Error) as error:
-                jobs.advance(self._store, job, "Failed", message=str(error)[:_MESSAGE_CHARACTERS])
-            except Exception as error:  # noqa: BLE001 - one job's fault must not end the queue
-                if self._closing.is_set():
-                    return
+    def _stopping(self, job_id: str) -> bool:
+        job = self._store.get(jobs.KIND, job_id)
+        return job is not None and job["status"] == "Stopping"
+
+    def _take(self) -> bool:
+        """Runs the job that waits longest; False if none does."""
+        job = jobs.waiting(self._store)
+        if job is None:
+            return False
+        self._thread.begin(jobs.id_of(job))
+        try:
+            self._work(job)
+        except (InputError, S3Error) as error:
+            jobs.advance(self._store, job, "Failed", message=str(error)[:_MESSAGE_CHARACTERS])
+        except Exception as error:  # noqa: BLE001 - one job's fault must not end the queue
+            if not self._thread.closing.is_set():
                 _log.error("batch job %s failed with %s", jobs.id_of(job), type(error).__name__)
                 jobs.advance(self._store, job, "Failed", message=internal().message)
+        return True
 
     def _work(self, job: Job) -> None:
         expires = datetime.fromisoformat(job["jobExpirationTime"])
@@ -138,7 +129,7 @@ class Runner:
                 if line is not None:
                     written.append(line)
                     jobs.advance(self._store, job, "InProgress", **counts.of_job())
-            if self._closing.is_set():
+            if self._thread.closing.is_set():
                 return ""
             if written:
                 write(f"{name}.out", "".join(line + "\n" for line in written).encode())
@@ -150,7 +141,7 @@ class Runner:
     def _end_of(self, job: Job, expires: datetime) -> str:
         """How the job would end now."""
         current = self._store.get(jobs.KIND, jobs.id_of(job)) or job
-        if current["status"] == "Stopping" or self._closing.is_set():
+        if current["status"] == "Stopping" or self._thread.closing.is_set():
             return "Stopped"
         return "PartiallyCompleted" if datetime.now(UTC) > expires else "Completed"
 
@@ -162,7 +153,7 @@ class Runner:
             line = records.answered(record, output)
             counts.successRecordCount += 1
         except Exception as error:  # noqa: BLE001 - one record's fault must not end the job
-            if self._current[1].is_set():
+            if self._thread.ends.is_set():
                 return None
             line = records.failed(record, error if isinstance(error, AwsError) else internal())
             counts.errorRecordCount += 1
@@ -176,7 +167,7 @@ class Runner:
         operation = self._operation(job["modelInvocationType"])
         region = str(job["jobArn"]).split(":")[3]
         request_id = str(uuid4())
-        ctx = Context(request_id, region, ACCOUNT_ID, self._store, self._models, self._current[1], report)
+        ctx = Context(request_id, region, ACCOUNT_ID, self._store, self._models, self._thread.ends, report)
         body = json.dumps(record.model_input).encode()
         headers = {"content-type": "application/json"}
         params = operation.request.parse(Request({"modelId": job["modelId"]}, "", headers, body))

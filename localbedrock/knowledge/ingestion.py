@@ -6,12 +6,12 @@ The queue is what is stored, so what a stop of the endpoint has interrupted is t
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from localbedrock.context import Context
 from localbedrock.errors import AwsError, internal
+from localbedrock.job_thread import JobThread
 from localbedrock.keys import ACCOUNT_ID
 from localbedrock.knowledge import bases, data_sources, direct, jobs
 from localbedrock.knowledge.document_states import Change, State
@@ -28,45 +28,23 @@ _log = logging.getLogger(__name__)
 
 
 class Runner:
-    """The worker; ``host.wake`` is bound to its :meth:`wake`."""
+    """The worker; ``host.wake`` wakes it."""
 
     def __init__(self, store: Store, models: ModelHost, host: Host) -> None:
         self._store = store
         self._models = models
         self._host = host
-        self._wake = threading.Event()
-        self._closing = threading.Event()
-        self._current = ("", threading.Event())
-        """The id of the job that runs, and what ends it."""
-        host.wake = self.wake
-        self._thread = threading.Thread(target=self._run, name="ingestion", daemon=True)
+        self._thread = JobThread("ingestion", self._work, self._stopping)
+        host.wake = self._thread.wake
         self._thread.start()
-
-    def wake(self) -> None:
-        """A job was made or is to be stopped, or documents wait."""
-        job_id, ends = self._current
-        job = self._store.get(jobs.KIND, job_id)
-        if job is not None and job["status"] == "STOPPING":
-            ends.set()
-        self._wake.set()
 
     def stop(self, seconds: float) -> None:
         """Ends the thread, waiting at most this long; a running job stays as it is for the next start."""
-        self._closing.set()
-        self._current[1].set()
-        self._wake.set()
-        self._thread.join(seconds)
+        self._thread.stop(seconds)
 
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            self._wake.clear()
-            try:
-                if not self._work():
-                    self._wake.wait()
-            except Exception:
-                if self._closing.is_set():
-                    return
-                raise
+    def _stopping(self, job_id: str) -> bool:
+        job = self._store.get(jobs.KIND, job_id)
+        return job is not None and job["status"] == "STOPPING"
 
     def _work(self) -> bool:
         """Does what waits longest, documents first; False if nothing waits."""
@@ -84,29 +62,28 @@ class Runner:
             source = self._store.get(data_sources.KIND, state.data_source_id)
             direct.work(self._host, self._context(source["knowledgeBaseId"] if source else ""), state)
         except Exception as error:  # noqa: BLE001 - one document's fault must not end the queue
-            if self._closing.is_set():
+            if self._thread.closing.is_set():
                 return
             _log.error("a document could not be worked on: %s", type(error).__name__)
             self._host.documents.done(state, Change(state.document_id, "FAILED", internal().message))
 
     def _do_job(self, job: Job) -> None:
-        self._current = (job["ingestionJobId"], threading.Event())
-        self.wake()  # the job may be one that was to be stopped already
+        self._thread.begin(job["ingestionJobId"])
         try:
             end, reasons = self._sync(job), []
         except (S3Error, AwsError) as error:
             end, reasons = "FAILED", [error.message if isinstance(error, AwsError) else str(error)]
         except Exception as error:  # noqa: BLE001 - one job's fault must not end the queue
-            if self._closing.is_set():
+            if self._thread.closing.is_set():
                 return
             _log.error("ingestion job %s failed with %s", job["ingestionJobId"], type(error).__name__)
             end, reasons = "FAILED", [internal().message]
-        if not self._closing.is_set():
+        if not self._thread.closing.is_set():
             jobs.end(self._store, job, end, reasons)
 
     def _sync(self, job: Job) -> str:
         """Runs a job; the status in which it ends."""
-        ends = self._current[1]
+        ends = self._thread.ends
         if not ends.is_set():
             ctx = self._context(job["knowledgeBaseId"])
             source = data_sources.find(ctx, job["knowledgeBaseId"], job["dataSourceId"])
@@ -122,6 +99,6 @@ class Runner:
             ACCOUNT_ID,
             self._store,
             self._models,
-            self._closing,
+            self._thread.closing,
             lambda _inference: None,
         )

@@ -32,10 +32,16 @@ def runtime(endpoint: Endpoint) -> Any:
 
 
 @pytest.fixture(scope="module")
-def in_s3(endpoint: Endpoint, agent: Any) -> dict[str, str]:
+def s3(endpoint: Endpoint) -> Any:
+    """S3, with the bucket of these tests."""
+    made = endpoint.client("s3")
+    made.create_bucket(Bucket=BUCKET)
+    return made
+
+
+@pytest.fixture(scope="module")
+def in_s3(s3: Any, agent: Any) -> dict[str, str]:
     """A data source with one PDF in S3, ingested."""
-    s3 = endpoint.client("s3")
-    s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=PDF)
     base_id = make_base(agent)["knowledgeBaseId"]
     source_id = make_source(agent, base_id, BUCKET, "docs/")
@@ -113,8 +119,7 @@ def test_what_is_not_there(runtime: Any, in_s3: dict[str, str], custom: dict[str
     assert code == "ResourceNotFoundException"
 
 
-def test_a_document_that_has_gone_from_s3(endpoint: Endpoint, agent: Any, runtime: Any) -> None:
-    s3 = endpoint.client("s3")
+def test_a_document_that_has_gone_from_s3(s3: Any, agent: Any, runtime: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="gone/a.txt", Body=b"words")
     base_id = make_base(agent)["knowledgeBaseId"]
     where = {"knowledgeBaseId": base_id, "dataSourceId": make_source(agent, base_id, BUCKET, "gone/")}
@@ -141,9 +146,8 @@ def test_the_workbench_opens_a_custom_document(
 
 
 def test_the_workbench_shows_the_extracted_text_of_what_it_cannot_draw(
-    endpoint: Endpoint, agent: Any, runtime: Any, monkeypatch: pytest.MonkeyPatch
+    s3: Any, agent: Any, runtime: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    s3 = endpoint.client("s3")
     html = b"<script>x</script><p>Some <b>words</b>."
     s3.put_object(Bucket=BUCKET, Key="html/a.html", Body=html)
     base_id = make_base(agent)["knowledgeBaseId"]

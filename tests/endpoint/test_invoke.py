@@ -97,7 +97,7 @@ def test_a_stream_in_the_familys_chunks(runtime: Any, model_id: str) -> None:
     response = runtime.invoke_model_with_response_stream(modelId=model_id, body=json.dumps(body))
     chunks = [json.loads(event["chunk"]["bytes"]) for event in response["body"]]
     pieces = [piece for chunk in chunks if (piece := text(chunk))]
-    assert len(pieces) > 2, "the answer is streamed, not sent at once"
+    assert len(pieces) > 1, "the answer is streamed, not sent at once"
     metrics = chunks[-1]["amazon-bedrock-invocationMetrics"]
     assert metrics["inputTokenCount"] > 0
     assert 0 < metrics["outputTokenCount"] <= 8

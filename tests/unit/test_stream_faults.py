@@ -45,7 +45,7 @@ def call(identity: Identity, operation: str = "ConverseStream", prompt: str = "H
     )
 
 
-def until(condition: Callable[[], object], seconds: float = 5) -> None:
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
