@@ -14,6 +14,7 @@ from typing import Any
 from localbedrock.context import Context
 from localbedrock.errors import validation
 from localbedrock.guardrails.guarded import Guard, guard_for
+from localbedrock.guardrails.streams import Mode
 from localbedrock.guardrails.values import Content
 from localbedrock.text.engine import ChatRequest, Part, Text
 
@@ -57,7 +58,7 @@ def begin(
     return guard, prompt.filled(list(masked))
 
 
-def mode(config: dict[str, Any]) -> Any:
+def mode(config: dict[str, Any]) -> Mode:
     """How the stream is processed."""
     return "async" if config.get("streamProcessingMode") == "ASYNCHRONOUS" else "sync"
 

@@ -13,6 +13,7 @@ from typing import Any
 from localbedrock.context import Context
 from localbedrock.errors import validation
 from localbedrock.guardrails.guarded import Guard, guard_for
+from localbedrock.guardrails.streams import Mode
 from localbedrock.guardrails.values import Content
 
 
@@ -34,9 +35,10 @@ def begin(ctx: Context, params: dict[str, Any]) -> tuple[Guard | None, dict[str,
     return guard, params
 
 
-def mode(params: dict[str, Any]) -> Any:
+def mode(params: dict[str, Any]) -> Mode:
     """How the stream is processed: ``sync`` unless the request says otherwise."""
-    return params.get("guardrailConfig", {}).get("streamProcessingMode", "sync")
+    wanted = params.get("guardrailConfig", {}).get("streamProcessingMode")
+    return "async" if wanted == "async" else "sync"
 
 
 def trace(guard: Guard, model_output: str) -> dict[str, Any]:
