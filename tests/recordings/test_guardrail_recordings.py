@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,9 @@ def test_an_agents_guardrail_is_read_completely(recordings: Path) -> None:
     """The agent's stream as botocore itself reads it."""
     decoder = decoder_of(recordings)
     path = recordings / "openinference" / "test_guardrail_intervention.yaml"
-    answers = [decoder.decode(each) for each in decoder.interactions(path)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the decoder leaves files to the garbage collector
+        answers = [decoder.decode(each) for each in decoder.interactions(path)]
     traces = [trace for each in answers for trace in guardrail_traces(each.events)]
     assert traces
     trace = agent_trace(traces)
