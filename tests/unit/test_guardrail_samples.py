@@ -15,6 +15,7 @@ from stdnum.us import ssn
 
 from localbedrock.wire.parse import Readers, check
 from localbedrock.wire.routing import load_services
+from services.guardrail_suites import cases
 from services.settings import ROOT
 
 SAMPLES = ROOT / "localbedrock" / "samples"
@@ -161,3 +162,10 @@ def test_the_attack_library_has_groups_with_attacks_and_harmless_twins() -> None
     outcomes = {(row["group"], row["expected"] == "passed") for row in LIBRARY}
     groups = {row["group"] for row in LIBRARY}
     assert outcomes == {(group, harmless) for group in groups for harmless in (True, False)}
+
+
+@pytest.mark.parametrize("name", ["guardrail_cases.csv", "attack_library.csv"])
+def test_a_suite_takes_every_line(name: str) -> None:
+    read = cases.read((SAMPLES / name).read_bytes(), name)
+    assert read.faults == ()
+    assert [case.text for case in read.cases] == [row["text"] for row in rows(name)]
