@@ -36,12 +36,16 @@ def assess(policy: Mapping[str, Any], text: str, source: Source, _embedder: Embe
 
 
 def _spans(each: Mapping[str, Any], text: str) -> list[tuple[int, int]]:
-    """Where an expression matches more than nothing."""
+    """Where an expression matches in the text and without what is invisible in it: each place once."""
     seen = normal(text)
-    spans = set(_matches(each, text))
+    spans = _matches(each, text)
     if seen.text != text:
-        spans |= {seen.span(*span) for span in _matches(each, seen.text)}
-    return sorted(spans)
+        spans += [seen.span(*span) for span in _matches(each, seen.text)]
+    outer: list[tuple[int, int]] = []
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if not outer or end > outer[-1][1]:
+            outer.append((start, end))
+    return outer
 
 
 def _matches(each: Mapping[str, Any], text: str) -> list[tuple[int, int]]:

@@ -48,6 +48,12 @@ def test_an_expression_may_look_for_invisible_characters() -> None:
     assert (found.start, found.end, found.action) == (1, 2, "BLOCKED")
 
 
+def test_one_place_is_told_once() -> None:
+    text = "ab\u200bc de"
+    found = find(text, {"name": "word", "pattern": r"\w+", "action": "BLOCK"})
+    assert [each.item["match"] for each in found] == ["ab\u200bc", "de"]
+
+
 def test_nothing_is_no_match() -> None:
     assert find("abc", {"name": "maybe", "pattern": "x*", "action": "BLOCK"}) == []
     assert find("1234561666", ACCOUNT | {"inputEnabled": False}) == []
