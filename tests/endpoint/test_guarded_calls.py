@@ -80,7 +80,10 @@ def rails(endpoint: Endpoint, runtime: Any) -> Rails:
         blocks_output=make(**words(word)),
         masks_output=make(**mask(word)),
         masks_input=make(**mask("France")),
-        passes=make(**words("zyzzyva")),
+        passes=make(
+            **words("zyzzyva"),
+            sensitiveInformationPolicyConfig={"piiEntitiesConfig": [{"type": "EMAIL", "action": "BLOCK"}]},
+        ),
     )
 
 
@@ -167,7 +170,8 @@ def test_what_passes_is_untouched_and_the_trace_is_as_wanted(runtime: Any, rails
     assert (text_of(answer), answer["stopReason"]) == (text_of(plain), plain["stopReason"])
     assert "wordPolicy" not in answer["trace"]["guardrail"]["inputAssessment"][rails.passes]
     full = converse(runtime, config(rails.passes, "enabled_full"))["trace"]["guardrail"]
-    assert rails.passes in full["inputAssessment"]
+    [email] = full["inputAssessment"][rails.passes]["sensitiveInformationPolicy"]["piiEntities"]
+    assert email == {"match": "", "type": "EMAIL", "action": "NONE", "detected": False}
     assert "trace" not in converse(runtime, config(rails.passes, "disabled"))
     text, stop, metadata = stream(runtime, config(rails.passes, "disabled"))
     assert (text, stop) == (text_of(plain), plain["stopReason"])
@@ -180,6 +184,30 @@ def test_only_guard_content_is_guarded_where_there_is_any(runtime: Any, rails: R
     assert converse(runtime, config(rails.blocks_input), messages)["stopReason"] != "guardrail_intervened"
     guarded["guardContent"]["text"]["text"] = "Vive la France!"
     assert text_of(converse(runtime, config(rails.blocks_input), messages)) == NO_INPUT
+
+
+@pytest.mark.parametrize(("threshold", "action"), [(0.99, "BLOCKED"), (0.01, "NONE")])
+def test_an_answer_is_judged_by_its_grounding_source_and_query(
+    endpoint: Endpoint, runtime: Any, threshold: float, action: str
+) -> None:
+    made = endpoint.client("bedrock").create_guardrail(
+        name=f"grounded-{uuid4().hex}",
+        blockedInputMessaging=NO_INPUT,
+        blockedOutputsMessaging=NO_OUTPUT,
+        contextualGroundingPolicyConfig={"filtersConfig": [{"type": "GROUNDING", "threshold": threshold}]},
+    )
+    content = [
+        {"guardContent": {"text": {"text": text, "qualifiers": [qualifier]}}}
+        for text, qualifier in (("Paris lies on the Seine.", "grounding_source"), (QUESTION, "query"))
+    ]
+    answer = converse(runtime, config(made["guardrailId"]), [{"role": "user", "content": content}])
+    trace = answer["trace"]["guardrail"]
+    covered = trace["inputAssessment"][made["guardrailId"]]["invocationMetrics"]["guardrailCoverage"]
+    assert covered["textCharacters"]["guarded"] == 0
+    [output] = trace["outputAssessments"][made["guardrailId"]]
+    [score] = output["contextualGroundingPolicy"]["filters"]
+    assert (score["threshold"], score["action"]) == (threshold, action)
+    assert (text_of(answer) == NO_OUTPUT) == (action == "BLOCKED")
 
 
 def test_the_model_is_given_the_masked_input(runtime: Any, rails: Rails) -> None:
