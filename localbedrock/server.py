@@ -15,7 +15,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from localbedrock import environment, keys, knowledge, lifecycle
+from localbedrock import environment, keys, lifecycle
 from localbedrock.asgi import Answer, App, Receive, Scope, Send
 from localbedrock.batch import jobs
 from localbedrock.batch.runner import Runner as BatchRunner
@@ -23,6 +23,7 @@ from localbedrock.collection_indexes import CollectionIndexes
 from localbedrock.emulator import MINISTACK_SERVICES, Call, Emulator
 from localbedrock.guard import Guard
 from localbedrock.handlers import HANDLERS
+from localbedrock.knowledge.handlers import handlers as knowledge_handlers
 from localbedrock.knowledge.host import make_host
 from localbedrock.knowledge.ingestion import Runner as IngestionRunner
 from localbedrock.reporter import Reporter
@@ -78,7 +79,7 @@ async def _serve(options: Options, listener: socket.socket) -> None:
     url = f"http://127.0.0.1:{port}"
     host = make_host(options.data_dir, deliver, Presigner(url, pair))
     ingestion = IngestionRunner(store, models, host)
-    all_handlers = HANDLERS | jobs.handlers(batches.wake) | knowledge.handlers(host)
+    all_handlers = HANDLERS | jobs.handlers(batches.wake) | knowledge_handlers(host)
     dispatcher = Dispatcher(all_handlers, store, models, report)
     known = {pair.id: pair.secret, lambda_pair.id: lambda_pair.secret}
     guard = Guard(
