@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from localbedrock.guardrails.personal_data import lists
 from localbedrock.guardrails.personal_data.reading import CERTAIN, LIKELY, POSSIBLE, Entity, Finder, Reading
@@ -70,10 +71,22 @@ def addresses(reading: Reading) -> Iterator[Entity]:
         yield Entity(KIND, start, end, confidence)
 
 
+@cache
+def _rare_street() -> re.Pattern[str]:
+    """Streets that end in any word of the postal service's list. "Points" and "Falls" are words as well: so
+    only after a house number of three digits and more that is no year.
+    """
+    suffixes = "|".join(sorted(lists.street_suffixes(), key=len, reverse=True))
+    return re.compile(
+        rf"(?<![\w.,$€£-])(?!(?:19|20)\d\d )\d{{3,6}} (?:[NSEW]\. )?(?:{NAME} ){{1,2}}?(?:{suffixes})\b{UNIT}"
+    )
+
+
 def _forms(text: str) -> Iterator[tuple[int, int, float, bool]]:
     """Streets, boxes, postcodes: start, end, confidence, and that it is exact."""
     for pattern, confidence in (
         (STREET, CERTAIN),
+        (_rare_street(), POSSIBLE),
         (BOX, CERTAIN),
         (EUROPEAN, LIKELY),
         (CANADA_POSTCODE, LIKELY),
