@@ -160,6 +160,8 @@ NOTHING = {
         "In 2024 we had 12 open tickets",
         "Chad called",
         "3 Main Points",
+        "Sure, OK",
+        "DAMAGES, OR ANY",
     ],
     "AGE": [
         "a 12-year-old whisky",
