@@ -90,7 +90,7 @@ FOUND = {
         f"«{german_iban()}»",
         f"to «{iban.format(german_iban())}» AND THEN",
         "«gb82west12345698765432»",
-        "We have «BE68 5390 0754 7034» on file",
+        "the club has «BE71 0961 2345 6769», as before",
     ],
     "IP_ADDRESS": [
         "from «192.168.1.10».",
@@ -124,7 +124,7 @@ FOUND = {
     "PHONE": [
         "call (206) 555-0100".replace("(206) 555-0100", "«(206) 555-0100»"),
         "«+44 20 7946 0958» is London",
-        "My number is «+44 7700 900123»",
+        "Text «+44 7700 900461» later",
         "«206-555-0100»",
         "my cell is «2065550100»",
         "Ring «020 7946 0958».",
@@ -200,7 +200,7 @@ NOTHING = {
         "at 12:30:45",
         "std::vector",
         "Chrome/120.0.0.0",
-        "the setting 7.5.2.1",
+        "nozzle 6.4.2.1",
     ],
     "LICENSE_PLATE": ["license plates are made here", "a plate of pasta", "ABC-1234"],
     "MAC_ADDRESS": ["00:1A:2B:3C:4D", "12-05-20-18-30-45", "00:1A:2B:3C:4D:5E:6F"],
