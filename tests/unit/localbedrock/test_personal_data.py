@@ -11,6 +11,7 @@ from stdnum import iban, luhn
 from stdnum.iso7064 import mod_97_10
 
 from localbedrock.embeddings import Embedder
+from localbedrock.guardrails.masking import masked
 from localbedrock.guardrails.normal_text import normal
 from localbedrock.guardrails.personal_data import FINDERS
 from localbedrock.guardrails.personal_data.documents import has_check_digit
@@ -383,3 +384,18 @@ def test_any_text_of_100000_characters_is_read_in_a_moment(piece: str) -> None:
     started = time.process_time()
     find_entities(text, ALL_TYPES)
     assert time.process_time() - started < 5  # linear is below one second; what is not takes minutes
+
+
+def test_masks_leave_nothing_readable_where_types_overlap() -> None:
+    text = "😀 ann@example.com: https://example.com/?tel=2065550100, or 1\u200b0.0.0.1"
+    policy = {
+        "piiEntities": [config(kind, action="ANONYMIZE") for kind in ("EMAIL", "URL", "PHONE", "IP_ADDRESS")]
+    }
+    found = assess(policy, text, "INPUT", NO_EMBEDDER)
+    assert {one.item["type"] for one in found if one.item["detected"]} == {
+        "EMAIL",
+        "URL",
+        "PHONE",
+        "IP_ADDRESS",
+    }
+    assert masked(text, found) == "😀 {EMAIL}: {URL}, or {IP_ADDRESS}"
