@@ -7,23 +7,20 @@ from typing import Any
 
 from localbedrock.embeddings import Embedder
 from localbedrock.guardrails.personal_data import Entity, find_entities
-from localbedrock.guardrails.values import Found, Source
+from localbedrock.guardrails.sides import action_of, is_enabled
+from localbedrock.guardrails.values import Action, Found, Source
 
 __all__ = ["Entity", "assess", "find_entities"]
-
-ACTIONS = {"BLOCK": "BLOCKED", "ANONYMIZE": "ANONYMIZED", "NONE": "NONE"}
-"""What is configured, as an assessment words it."""
 
 
 def assess(policy: Mapping[str, Any], text: str, source: Source, embedder: Embedder) -> list[Found]:  # noqa: ARG001
     """Every type of the policy with every match in the text, in the text's order; then the types that were
     looked for and not found. A type that is disabled for the side is not looked for, as on AWS.
     """
-    side = source.lower()
-    actions = {
-        entity["type"]: ACTIONS[entity.get(f"{side}Action") or entity["action"]]
+    actions: dict[str, Action] = {
+        entity["type"]: action_of(entity, source)
         for entity in policy.get("piiEntities", ())
-        if entity.get(f"{side}Enabled", True)
+        if is_enabled(entity, source)
     }
     entities = find_entities(text, actions)
     found = [
@@ -40,5 +37,5 @@ def assess(policy: Mapping[str, Any], text: str, source: Source, embedder: Embed
     return found + [Found("piiEntities", _item("", kind, "NONE", detected=False)) for kind in missing]
 
 
-def _item(match: str, kind: str, action: str, *, detected: bool) -> dict[str, Any]:
+def _item(match: str, kind: str, action: Action, *, detected: bool) -> dict[str, Any]:
     return {"match": match, "type": kind, "action": action, "detected": detected}

@@ -31,9 +31,8 @@ def ibans(reading: Reading) -> Iterator[Entity]:
         if found.start() < taken:
             continue
         for end in _ends(reading.text, found.start()):
-            if _checksum(reading.text[found.start() : end]) and iban.is_valid(
-                reading.text[found.start() : end]
-            ):
+            number = reading.text[found.start() : end]
+            if _checksum(number) and iban.is_valid(number, check_country=False):
                 yield Entity(IBAN, found.start(), end, CERTAIN)
                 taken = end
                 break

@@ -14,6 +14,7 @@ SECRET_FORM = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])
 KEY_REACH = 200
 PIN_FORM = re.compile(r"(?<![\w.,/$€£-])\d{4,8}(?![\w/]|[.,-]\d)")
 
+PASSWORD = re.compile(r"(?![<{*]+[\w ]*[>}*])[^\s\"'`]{2,64}")
 VALUE = re.compile(r"[^\s\"'`,;<>(){}\[\]]{2,64}")
 CLAUSE_END = re.compile(r"[\"'`)\]]?[.!?]?\s*(?:$|[\n,;.!?)]|\b(?:and|for|but|or|on)\b)")
 IN_A_URL = re.compile(r"://([^\s/:@]{1,64}):([^\s/@]{1,64})@")
@@ -46,7 +47,7 @@ def pins(reading: Reading) -> Iterator[Entity]:
 
 def passwords(reading: Reading) -> Iterator[Entity]:
     """What follows "password:"; after "is" only what no sentence goes on with."""
-    for found in _named(reading, "PASSWORD"):
+    for found in _named(reading, "PASSWORD", PASSWORD):
         yield Entity("PASSWORD", *found, LIKELY)
     for match in IN_A_URL.finditer(reading.text):
         yield Entity("PASSWORD", *match.span(2), CERTAIN)
@@ -55,7 +56,7 @@ def passwords(reading: Reading) -> Iterator[Entity]:
 def usernames(reading: Reading) -> Iterator[Entity]:
     """What follows "username:", and handles ("follow me, @ann_lee") that are named."""
     told: set[int] = set()
-    for start, end in _named(reading, "USERNAME"):
+    for start, end in _named(reading, "USERNAME", VALUE):
         told.add(start)
         yield Entity("USERNAME", start, end, LIKELY)
     for match in IN_A_URL.finditer(reading.text):
@@ -70,12 +71,18 @@ def usernames(reading: Reading) -> Iterator[Entity]:
             yield Entity("USERNAME", *match.span(), LIKELY)
 
 
-def _named(reading: Reading, kind: str) -> Iterator[tuple[int, int]]:
+def _named(reading: Reading, kind: str, form: re.Pattern[str]) -> Iterator[tuple[int, int]]:
     """The words that are given after a label. A plain word counts only where its clause ends with it."""
     text = reading.text
     no_secrets = lists.words("no_secrets")
-    for label, found in reading.after(kind, VALUE):
-        value = found[0].rstrip(".,;:*")
+    for label, found in reading.after(kind, form):
+        value = found[0].rstrip(".,;:")
+        if (
+            value.endswith(")")
+            and value.count(")") > value.count("(")
+            and "(" in text[max(0, label.start - 20) : label.start]
+        ):
+            value = value[:-1]
         end = found.start() + len(value)
         joint = text[label.end : found.start()]
         quoted = joint[-1:] in "\"'`" and joint != ""

@@ -17,7 +17,7 @@ PASSPORT, DRIVER, PLATE, VIN = (
 PASSPORT_FORM = re.compile(r"(?<![\w.-])(?:[A-Z]\d{8}|\d{9})(?![\w-]|\.\d)")
 DRIVER_FORM = re.compile(r"(?=(?:[A-Z -]{0,8}\d){4})[A-Z0-9](?:[ -]?[A-Z0-9]){4,18}(?![\w-])")
 UK_DRIVER = re.compile(r"(?<![\w-])[A-Z9]{5}\d{6}[A-Z9]{2}\d[A-Z]{2}(?![\w-])")
-PLATE_FORM = re.compile(r"(?=[A-Z -]{0,6}\d)[A-Z0-9]{1,4}(?:[ -]?[A-Z0-9]{1,4}){1,2}(?![\w-])")
+PLATE_FORM = re.compile(r"(?=[A-ZÄÖÜ -]{0,8}\d)[A-ZÄÖÜ0-9]{1,4}(?:[ -]?[A-ZÄÖÜ0-9]{1,4}){1,2}(?![\w-])")
 VIN_FORM = re.compile(r"(?<![\w-])(?=[A-Z0-9]*\d)[A-HJ-NPR-Z0-9]{17}(?![\w-])", re.IGNORECASE)
 
 VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)

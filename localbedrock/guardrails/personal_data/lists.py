@@ -128,3 +128,9 @@ def state_codes() -> frozenset[str]:
     return frozenset(_provider("address", "en_US").states_abbr) | frozenset(
         _provider("address", "en_CA").provinces_abbr
     )
+
+
+@cache
+def street_suffixes() -> frozenset[str]:
+    """What US street names end in."""
+    return frozenset(_provider("address", "en_US").street_suffixes)

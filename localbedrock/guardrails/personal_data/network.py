@@ -69,12 +69,26 @@ def _without_punctuation(url: str) -> str:
 def ips(reading: Reading) -> Iterator[Entity]:
     """IPv4 and IPv6 addresses; four numbers of a version are none."""
     for entity, address in reading.matches("IP_ADDRESS", IPV4, CERTAIN):
-        if _is_ip(address) and reading.labels.said(entity.start, entity.end, 20) != OTHER:
+        said = reading.labels.said(entity.start, entity.end, 20)
+        if not _is_ip(address) or said == OTHER:
+            continue
+        if len(address) > 7 or said == "IP_ADDRESS" or _of_a_network(reading.text, entity.start):
             yield entity
     for found in IPV6.finditer(reading.text):
         address = found[0][:-1] if found[0].endswith(":") and not found[0].endswith("::") else found[0]
         if re.search(r"\d", address) and address.count(":") > 1 and _is_ip(address):
             yield Entity("IP_ADDRESS", found.start(), found.start() + len(address), CERTAIN)
+
+
+def _of_a_network(text: str, start: int) -> bool:
+    """Whether 1.1.1.1 is an address rather than a version or a setting."""
+    before = text[max(0, start - 40) : start]
+    return (
+        re.search(
+            r"//$|\b(?:ip|dns|hosts?|servers?|ping|resolver|subnet|network|gateway)\b", before, re.IGNORECASE
+        )
+        is not None
+    )
 
 
 def _is_ip(address: str) -> bool:

@@ -29,6 +29,9 @@ TITLE = re.compile(
     r"|Captain|Judge|Senator)\.? "
     r"(?=[^\W\d_a-z])(" + WORD + r"(?: (?:[A-Z]\. )?(?=[^\W\d_a-z])" + WORD + r"){0,2})"
 )
+TRADE = re.compile(r"Professor|Doctor|Captain|Judge|Senator|Sir|Dame")
+"""Titles that things have too: Doctor Drip, Captain Morgan."""
+
 AGE_NUMBER = (
     r"\b(?:1[01]\d|120|[1-9]?\d|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
     r"(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?"
@@ -116,7 +119,8 @@ def _is_last(word: str) -> bool:
 def _titled(text: str) -> Iterator[tuple[int, int, float]]:
     for found in TITLE.finditer(text):
         words = _name_words(found[1])
-        if words:
+        known = _is_last(words.split(" ")[-1]) or _is_first(words.split(" ")[0])
+        if words and (known or not TRADE.match(found[0])):
             yield found.start(1), found.start(1) + len(words), CERTAIN
 
 

@@ -50,16 +50,16 @@ def is_phone(number: str, *, named: bool) -> bool:
     """Whether a numbering plan has this number. ``named``: the text says that it is a phone number."""
     digits = re.sub(r"\D", "", EXTENSION.sub("", number))
     if number.startswith("+"):
-        return _valid(number, None)
+        return _possible(number)
     if len(digits) > 12 and is_card(digits):
         return False
-    if NORTH_AMERICAN.fullmatch(number):
-        return _valid(number, "US")
     if named:
         return 7 <= len(digits) <= 13
+    if NORTH_AMERICAN.fullmatch(number):
+        return _valid(number, "US")
     if digits.startswith("00"):
-        return _valid("+" + digits[2:], None)
-    if not (digits.startswith("0") and 9 <= len(digits) <= 12):
+        return _possible("+" + digits[2:])
+    if not (digits.startswith("0") and 10 <= len(digits) <= 12):
         return False
     return any(
         (plan.fullmatch(digits) or plan.fullmatch(digits[1:])) and _valid(number, region)
@@ -78,8 +78,16 @@ def _plans() -> dict[str, re.Pattern[str]]:
     return plans
 
 
+def _possible(number: str) -> bool:
+    """Whether a number with its country code has a right length there: ranges change, some are for films."""
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number, None))
+    except phonenumbers.NumberParseException:
+        return False
+
+
 @lru_cache(maxsize=4096)
-def _valid(number: str, region: str | None) -> bool:
+def _valid(number: str, region: str) -> bool:
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
     except phonenumbers.NumberParseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from localbedrock.guardrails.personal_data import lists
 from localbedrock.guardrails.personal_data.reading import CERTAIN, LIKELY, POSSIBLE, Entity, Finder, Reading
@@ -33,6 +34,7 @@ BOX = re.compile(r"\bP\.? ?O\.? ?Box \d{1,6}\b", re.IGNORECASE)
 CITY_STATE = re.compile(
     rf"(?<![\w-]){NAME}(?: {NAME}){{0,2}},? ([A-Z]{{2}})(?: \d{{5}}(?:-\d{{4}})?)?(?![\w-])"
 )
+STATES_THAT_ARE_WORDS = frozenset({"OR", "IN", "ME", "OK", "HI", "OH", "ID", "PA", "MA", "AL", "LA", "ON"})
 UK_POSTCODE = re.compile(r"(?<![\w-])(?:[A-PR-UWYZ][A-HK-Y]?\d[A-Z\d]?) \d[ABD-HJLNP-UW-Z]{2}(?![\w-])")
 CANADA_POSTCODE = re.compile(
     r"(?<![\w-])[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d(?![\w-])"
@@ -70,10 +72,22 @@ def addresses(reading: Reading) -> Iterator[Entity]:
         yield Entity(KIND, start, end, confidence)
 
 
+@cache
+def _rare_street() -> re.Pattern[str]:
+    """Streets that end in any word of the postal service's list. "Points" and "Falls" are words as well: so
+    only after a house number of three digits and more that is no year.
+    """
+    suffixes = "|".join(sorted(lists.street_suffixes(), key=len, reverse=True))
+    return re.compile(
+        rf"(?<![\w.,$€£-])(?!(?:19|20)\d\d )\d{{3,6}} (?:[NSEW]\. )?(?:{NAME} ){{1,2}}?(?:{suffixes})\b{UNIT}"
+    )
+
+
 def _forms(text: str) -> Iterator[tuple[int, int, float, bool]]:
     """Streets, boxes, postcodes: start, end, confidence, and that it is exact."""
     for pattern, confidence in (
         (STREET, CERTAIN),
+        (_rare_street(), POSSIBLE),
         (BOX, CERTAIN),
         (EUROPEAN, LIKELY),
         (CANADA_POSTCODE, LIKELY),
@@ -84,9 +98,18 @@ def _forms(text: str) -> Iterator[tuple[int, int, float, bool]]:
     for found in ZIP.finditer(text):
         yield *found.span(1), LIKELY, True
     for found in CITY_STATE.finditer(text):
-        exact = re.search(r"\d{5}", found[0]) or ", " in found[0]
-        if exact and found[1] in lists.state_codes():
+        if found[1] in lists.state_codes() and _is_city(found[0], found[1]):
             yield *found.span(), LIKELY, True
+
+
+def _is_city(text: str, state: str) -> bool:
+    """Whether "Springfield, IL" is a city: with a ZIP code; else by its comma, unless it says "Sure, OK"."""
+    if re.search(r"\d{5}", text):
+        return True
+    city, comma, _ = text.partition(", ")
+    if not comma or city.isupper():
+        return False
+    return state not in STATES_THAT_ARE_WORDS or city.split()[0] in lists.places()
 
 
 def _places(text: str) -> Iterator[tuple[int, int, float, bool]]:

@@ -17,7 +17,9 @@ POSSIBLE = 0.7
 """A form or a word that may be something else."""
 
 CONNECTION = re.compile(
-    r"(?:(?:\s{1,3}[a-z']{1,12}){0,4}\s{0,3}(?:\b(?:is|was|are)\b|[:=#]|->)\s{0,3}[:#]?\s{0,3}|\s{1,3})[\"'`(]?"
+    r"(?:(?:\s{1,3}[a-z']{1,12}){0,4}\s{0,3}(?:"
+    r"\b(?:is|was|are)\b(?: (?:now|still|currently|set|changed|to|back)){0,4}"
+    r"|[\"']?\s?[:=#]|->)\s{0,3}(?:[:#]\s{1,2}|#(?=[A-Z]?\d))?|\s{1,3})[\"'`(]?"
 )
 
 
