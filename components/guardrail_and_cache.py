@@ -112,7 +112,7 @@ def _why_no_list(listed: Guardrails, identity: Identity) -> None:
     if listed.problem:
         st.caption(f"The guardrails could not be listed: {plain(listed.problem.cause)}")
     elif identity.backend == "local":
-        st.caption("There is no guardrail on the local endpoint; a call that names one is refused there.")
+        st.caption("There is no guardrail on the local endpoint yet: make one in the guardrail tester.")
     else:
         st.caption(f"There is no guardrail in {identity.region}.")
 

@@ -73,6 +73,11 @@ def versions(identity: Identity, identifier: str) -> Guardrails:
     return _listed(identity, identifier) if well_formed(identifier) else Guardrails()
 
 
+def refresh() -> None:
+    """Ask AWS for the lists anew the next time."""
+    _list.clear()
+
+
 def put_guardrail(request: dict[str, Any], operation: str, choice: GuardrailChoice) -> None:
     """Put the guardrail into a request of Converse or InvokeModel, streamed or not.
 
