@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import streamlit as st
 
 from components.safe_markdown import plain
@@ -11,16 +13,20 @@ from services.runs import Run
 _SIDES = {"prompt": "In the prompt", "reply": "In the reply"}
 _COLORS = {"blocked": "red", "masked": "orange"}
 _SHOWN_FINDINGS = 30
+_LONGEST_DETAIL = 300
 
 
 def guardrail_trace(run: Run) -> None:
     """Draw the trace of a run's guardrail, folded; nothing where no guardrail did anything."""
     trace = trace_of(run)
     if trace is None:
-        if (run.response or {}).get("amazon-bedrock-guardrailAction") == "INTERVENED":
+        answer = run.response or {}
+        if answer.get("amazon-bedrock-guardrailAction") == "INTERVENED":
             st.caption(
                 "The guardrail intervened. Its trace was not asked for: set it in this pane's settings."
             )
+        elif answer.get("guardrailAction") == "INTERVENED":  # RetrieveAndGenerate tells no more than that
+            st.caption("The guardrail intervened.")
         return
     acted = sum(1 for finding in trace.findings if finding.acted)
     label = f"Guardrail: {acted} acted on" if acted else "Guardrail: nothing blocked or masked"
@@ -35,6 +41,8 @@ def _drawn(trace: GuardrailTrace) -> None:
             st.markdown(f"**{heading}**\n" + "\n".join(_line(f) for f in findings[:_SHOWN_FINDINGS]))
         if len(findings) > _SHOWN_FINDINGS:
             st.caption(f"And {len(findings) - _SHOWN_FINDINGS} more: Details has the whole trace.")
+    for name, value in trace.other.items():
+        st.caption(f"{plain(name)}: {plain(_short(json.dumps(value, ensure_ascii=False, default=str)))}")
     if not trace.findings:
         st.caption("It found nothing that its policies name.")
     if trace.intervened and trace.model_output:
@@ -49,7 +57,11 @@ def _drawn(trace: GuardrailTrace) -> None:
 
 def _line(finding: Finding) -> str:
     match = f" “{plain(finding.match)}”" if finding.match else ""
-    detail = f" ({plain(finding.detail)})" if finding.detail else ""
+    detail = f" ({plain(_short(finding.detail))})" if finding.detail else ""
     color = _COLORS.get(finding.action, "gray")
-    what = f"{finding.policy} → {plain(finding.item)}{match}{detail}"
+    what = f"{plain(finding.policy)} → {plain(finding.item)}{match}{detail}"
     return f"- {what} → :{color}-badge[{plain(finding.action)}]"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}… (Details has all of it)"

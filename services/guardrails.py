@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import streamlit as st
@@ -48,6 +49,9 @@ class GuardrailSummary:
     name: str
     version: str
     status: str
+    description: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,9 @@ def _list(identity: Identity, identifier: str) -> Guardrails:
             name=row.get("name", ""),
             version=row.get("version", DRAFT),
             status=row.get("status", ""),
+            description=row.get("description", ""),
+            created_at=row.get("createdAt"),
+            updated_at=row.get("updatedAt"),
         )
         for row in rows
     ]

@@ -11,7 +11,6 @@ _MEMBERS = {
     "ListCustomModels": "modelSummaries",
     "ListCustomModelDeployments": "modelDeploymentSummaries",
     "ListImportedModels": "modelSummaries",
-    "ListGuardrails": "guardrails",
     "ListMarketplaceModelEndpoints": "marketplaceModelEndpoints",
 }
 

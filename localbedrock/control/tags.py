@@ -11,6 +11,7 @@ from localbedrock.errors import AwsError, not_found
 KIND = "tags"
 TAGGABLE = {
     "application-inference-profile": "inference-profile",
+    "guardrail": "guardrail",
     "model-invocation-job": "model-invocation-job",
 }
 """The store's kind of each type of resource that can be tagged, by the type's name in its ARN."""

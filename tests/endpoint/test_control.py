@@ -254,7 +254,6 @@ def test_the_logging_configuration_is_kept_until_it_is_deleted(bedrock: Any) -> 
         ("list_custom_models", "modelSummaries"),
         ("list_custom_model_deployments", "modelDeploymentSummaries"),
         ("list_imported_models", "modelSummaries"),
-        ("list_guardrails", "guardrails"),
         ("list_marketplace_model_endpoints", "marketplaceModelEndpoints"),
     ],
 )
