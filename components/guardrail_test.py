@@ -170,7 +170,7 @@ def _differences(done: Sequence[Run]) -> None:
     answered = [run for run in done if not run.problem]
     if len(answered) < 2:
         return
-    rows = differences([(guardrail_of(run.call.request), reasons_of(run)) for run in answered])
+    rows = differences([reasons_of(run) for run in answered])
     outcomes = {result_of(run).outcome for run in answered}
     same = "The same verdict" if len(outcomes) == 1 else "Different verdicts"
     if not rows:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -13,7 +12,7 @@ from components.metrics_line import format_ms
 from components.problem_card import problem_card
 from components.safe_markdown import plain
 from services.guardrail_highlights import marks_of, segments, word_diff
-from services.guardrail_reasons import UNIT_WORDS, Gauge, Reason, Reasons, reasons_of
+from services.guardrail_reasons import UNIT_WORDS, Gauge, Rank, Reason, gauges_of, reasons_of
 from services.guardrail_results import GuardrailResult, Outcome, result_of
 from services.problems import Action
 from services.runs import Run
@@ -40,14 +39,11 @@ def guardrail_verdict(run: Run, *, key: str, retries: Mapping[Action, Callable[[
         result, reasons = result_of(run), reasons_of(run)
         _outcome(result, run)
         _why(reasons)
-        for gauge in reasons.gauges:
+        for gauge in gauges_of(reasons):
             _gauge(gauge)
         _text(result, reasons, key)
         _outputs(result, key)
         _near_misses(reasons)
-        if reasons.unknown:
-            st.caption("What else the service reports, in its own words:")
-            st.code(json.dumps(reasons.unknown, indent=2, ensure_ascii=False, default=str), language="json")
         measures(run, result)
         details_button(run, key)
 
@@ -68,12 +64,16 @@ def _outcome(result: GuardrailResult, run: Run) -> None:
         st.success(words, icon=":material/check_circle:")
 
 
-def _why(reasons: Reasons) -> None:
-    acted = reasons.of("acted")
+def _why(reasons: Sequence[Reason]) -> None:
+    acted = _ranked(reasons, "acted")
     if acted:
         st.markdown("**Why**\n" + "\n".join(_line(reason) for reason in acted[:_SHOWN_REASONS]))
     if len(acted) > _SHOWN_REASONS:
         st.caption(f"And {len(acted) - _SHOWN_REASONS} more: Details has all of them.")
+
+
+def _ranked(reasons: Sequence[Reason], rank: Rank) -> list[Reason]:
+    return [reason for reason in reasons if reason.rank == rank]
 
 
 def _line(reason: Reason) -> str:
@@ -91,10 +91,8 @@ def _gauge(gauge: Gauge) -> None:
     st.progress(min(max(gauge.score, 0.0), 1.0), text=f"{plain(gauge.name)}: {words}")
 
 
-def _text(result: GuardrailResult, reasons: Reasons, key: str) -> None:
-    found = [
-        (one.finding.match, one.finding.item, one.tone) for one in reasons.reasons if one.rank != "clear"
-    ]
+def _text(result: GuardrailResult, reasons: Sequence[Reason], key: str) -> None:
+    found = [(one.finding.match, one.finding.item, one.tone) for one in reasons if one.rank != "clear"]
     marks = marks_of(result.text, found)
     guardrail_highlight(segments(result.text, marks), key=f"{key}_text", name="The text that was checked")
     places = {mark.label for mark in marks}
@@ -116,8 +114,8 @@ def _outputs(result: GuardrailResult, key: str) -> None:
         diff_highlight([("same", output)], key=f"{key}_output", name="What is said instead")
 
 
-def _near_misses(reasons: Reasons) -> None:
-    near, clear = reasons.of("near"), reasons.of("clear")
+def _near_misses(reasons: Sequence[Reason]) -> None:
+    near, clear = _ranked(reasons, "near"), _ranked(reasons, "clear")
     if near:
         with st.expander(
             f"Nearly: {len(near)} found, nothing done", icon=":material/near_me:", type="compact"

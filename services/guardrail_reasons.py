@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from services.guardrail_highlights import Tone
-from services.guardrail_traces import Finding, findings_of
-from services.guardrails import GuardrailChoice
+from services.guardrail_results import result_of
+from services.guardrail_traces import Finding
 from services.runs import Run
 
-JsonDict = dict[str, Any]
 Rank = Literal["acted", "near", "clear"]
 
 UNIT_WORDS = {
@@ -27,27 +26,25 @@ UNIT_WORDS = {
 }
 """AWS's counters of text units, in words."""
 
-_MEASURES_OF_A_CALL = frozenset({"invocationMetrics", "appliedGuardrailDetails"})
 _FROM_CONFIDENCE = {"LOW": "high", "MEDIUM": "medium", "HIGH": "low"}
 _ORDER: dict[Rank, int] = {"acted": 0, "near": 1, "clear": 2}
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One item that a guardrail looked for. `raw` is AWS's own item.
+    """One item that a guardrail looked for.
 
     `rank`: it `acted`; it came `near` (found, but below its strength, or with no action set); or the text is
     `clear` of it.
     """
 
     finding: Finding
-    raw: Mapping[str, Any]
     rank: Rank
 
     @property
     def measure(self) -> str:
         """How sure the guardrail was, and from where on it acts."""
-        confidence, strength = self.raw.get("confidence"), self.raw.get("filterStrength")
+        confidence, strength = self.finding.raw.get("confidence"), self.finding.raw.get("filterStrength")
         if confidence and strength:
             start = _FROM_CONFIDENCE.get(str(strength))
             acts = f"acts from confidence {start} on" if start else "never acts"
@@ -76,52 +73,29 @@ class Gauge:
         return self.score >= self.threshold
 
 
-@dataclass(frozen=True)
-class Reasons:
-    """Everything that the assessments of one answer say. `unknown` holds what this version cannot read."""
-
-    reasons: tuple[Reason, ...] = ()
-    gauges: tuple[Gauge, ...] = ()
-    unknown: Mapping[str, Any] = field(default_factory=dict)
-
-    def of(self, rank: Rank) -> tuple[Reason, ...]:
-        """The reasons of one rank."""
-        return tuple(reason for reason in self.reasons if reason.rank == rank)
-
-
-def reasons_of(run: Run) -> Reasons:
+def reasons_of(run: Run) -> tuple[Reason, ...]:
     """Why a run of ApplyGuardrail came out as it did; nothing for one that has no answer."""
-    side: Literal["prompt", "reply"] = "prompt" if run.call.request.get("source") == "INPUT" else "reply"
-    reasons: list[Reason] = []
-    unknown: JsonDict = {}
-    for assessment in (run.response or {}).get("assessments") or ():
-        if not isinstance(assessment, dict):
-            continue
-        for policy, name, item in _items(assessment):
-            found = _finding(side, policy, name, item)
-            if found is None:
-                unknown.setdefault(policy, {}).setdefault(name, []).append(item)
-            else:
-                reasons.append(Reason(found, item if isinstance(item, dict) else {}, _rank(found, item)))
-    reasons.sort(key=lambda reason: _ORDER[reason.rank])
-    gauges = tuple(gauge for reason in reasons if (gauge := _gauge(reason)))
-    return Reasons(tuple(reasons), gauges, unknown)
+    reasons = [Reason(finding, _rank(finding)) for finding in result_of(run).findings]
+    return tuple(sorted(reasons, key=lambda reason: _ORDER[reason.rank]))
 
 
-def differences(
-    checks: Sequence[tuple[GuardrailChoice, Reasons]],
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def gauges_of(reasons: Sequence[Reason]) -> tuple[Gauge, ...]:
+    """The scores among the reasons."""
+    return tuple(gauge for reason in reasons if (gauge := _gauge(reason.finding)))
+
+
+def differences(checks: Sequence[Sequence[Reason]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """What several guardrails did differently on one text: (what was looked for, what each did about it)."""
-    columns = [_by_item(reasons) for _, reasons in checks]
+    columns = [_by_item(reasons) for reasons in checks]
     names = dict.fromkeys(name for column in columns for name in column)
     rows = [(name, tuple(column.get(name, "not looked for") for column in columns)) for name in names]
     return tuple((name, cells) for name, cells in rows if len(set(cells)) > 1)
 
 
-def _by_item(reasons: Reasons) -> dict[str, str]:
+def _by_item(reasons: Sequence[Reason]) -> dict[str, str]:
     """What was done about each item; an item that was found twice has the stronger of both."""
     done: dict[str, str] = {}
-    for reason in reasons.reasons:  # what acted comes first
+    for reason in reasons:  # what acted comes first
         finding = reason.finding
         match = f" “{finding.match}”" if finding.match else ""
         words = "not found" if reason.rank == "clear" else finding.action
@@ -131,36 +105,15 @@ def _by_item(reasons: Reasons) -> dict[str, str]:
     return done
 
 
-def _items(assessment: JsonDict) -> Iterator[tuple[str, str, Any]]:
-    """(policy, list, item) of an assessment; a member of another shape comes whole."""
-    for policy, content in assessment.items():
-        if policy in _MEASURES_OF_A_CALL:
-            continue
-        if not isinstance(content, dict):
-            yield policy, "", content
-            continue
-        for name, items in content.items():
-            for item in items if isinstance(items, list) else [items]:
-                yield policy, name, item
-
-
-def _finding(side: Literal["prompt", "reply"], policy: str, name: str, item: Any) -> Finding | None:
-    try:
-        return next(iter(findings_of(side, {policy: {name: [item]}})), None)
-    except (AttributeError, TypeError, ValueError):
-        return None
-
-
-def _rank(finding: Finding, item: JsonDict) -> Rank:
+def _rank(finding: Finding) -> Rank:
     if finding.acted:
         return "acted"
-    found = item.get("detected") is True or str(item.get("confidence") or "NONE") != "NONE"
-    told = finding.action == "reported" or (item.get("detected") is None and bool(finding.match))
-    return "near" if found or told else "clear"
+    unsure = str(finding.raw.get("confidence") or "NONE") != "NONE"
+    return "near" if finding.detected or unsure else "clear"
 
 
-def _gauge(reason: Reason) -> Gauge | None:
-    score, threshold = reason.raw.get("score"), reason.raw.get("threshold")
+def _gauge(finding: Finding) -> Gauge | None:
+    score, threshold = finding.raw.get("score"), finding.raw.get("threshold")
     if not isinstance(score, int | float) or not isinstance(threshold, int | float):
         return None
-    return Gauge(reason.finding.item, float(score), float(threshold), reason.finding.acted)
+    return Gauge(finding.item, float(score), float(threshold), finding.acted)
