@@ -93,11 +93,16 @@ def evaluate(
     )
 
 
+def is_answer(content: Content) -> bool:
+    """Whether it is no mere source or query of a grounding check."""
+    return not content.qualifiers or "guard_content" in content.qualifiers
+
+
 def _guarded(content: Sequence[Content]) -> list[bool]:
     """Which texts the policies look at."""
     if any("guard_content" in each.qualifiers for each in content):
         return ["guard_content" in each.qualifiers for each in content]
-    return [not each.qualifiers for each in content]
+    return [is_answer(each) for each in content]
 
 
 def _found_in(
@@ -154,13 +159,9 @@ def _units(characters: int) -> int:
 
 def _coverage(content: Sequence[Content], guarded_texts: Sequence[str], source: Source) -> dict[str, Any]:
     """GuardrailCoverage. AWS counts sources and queries for INPUT, but not beside an answer."""
-    counted = [each for each in content if source == "INPUT" or _is_answer(each)]
+    counted = [each for each in content if source == "INPUT" or is_answer(each)]
     total = sum(len(each.text) for each in counted)
     return {"textCharacters": {"guarded": sum(map(len, guarded_texts)), "total": total}}
-
-
-def _is_answer(content: Content) -> bool:
-    return not content.qualifiers or "guard_content" in content.qualifiers
 
 
 def _metrics(usage: dict[str, int], coverage: dict[str, Any], latency_ms: int) -> dict[str, Any]:
