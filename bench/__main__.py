@@ -20,19 +20,31 @@ from typing import Any
 import boto3
 from playwright.sync_api import Browser, sync_playwright
 
-from bench import endpoint_speed, memory, pages, playground, rag_page, reruns, retrieval, streaming
+from bench import (
+    endpoint_speed,
+    guardrails,
+    memory,
+    pages,
+    playground,
+    rag_page,
+    reruns,
+    retrieval,
+    streaming,
+)
 from bench.report import Row, print_table
 from scripts.served_app import ROOT, launch_chromium, start_app
 from tests.processes import first_line, stop
 
-PARTS = ("endpoint", "batch", "retrieval", "reruns", "streaming", "pages")
+PARTS = ("endpoint", "batch", "retrieval", "guardrails", "reruns", "streaming", "pages")
 
 
 def main() -> None:
     """Measures what is asked for (everything by default) and prints the table."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
-    parts = parser.parse_args().parts or PARTS
+    parser.add_argument("--misses", action="store_true", help="guardrails: name the texts that went wrong")
+    options = parser.parse_args()
+    parts = options.parts or PARTS
     for name in [name for name in os.environ if name.startswith(("AWS_", "WORKBENCH_", "LOCALBEDROCK_"))]:
         del os.environ[name]
     rows: list[Row] = []
@@ -42,6 +54,8 @@ def main() -> None:
         rows += batch_rows()
     if "retrieval" in parts:
         rows += retrieval_rows()
+    if "guardrails" in parts:
+        rows += guardrail_rows(misses=options.misses)
     if "reruns" in parts:
         rows += rerun_rows()
     if {"streaming", "pages"} & set(parts):
@@ -86,6 +100,13 @@ def retrieval_rows() -> list[Row]:
         rows = retrieval.quality(session)
         say(f"{retrieval.DOCUMENTS:,} documents, which takes minutes")
         return rows + retrieval.speed(session)
+
+
+def guardrail_rows(*, misses: bool) -> list[Row]:
+    """The sample guardrail of an endpoint in a process of its own, called with boto3."""
+    say("the sample guardrail on the labelled texts")
+    with workspace() as folder, process("localbedrock", "--port", "0", "--data-dir", folder):
+        return guardrails.measure(session_of(folder), misses=misses)
 
 
 def rerun_rows() -> list[Row]:

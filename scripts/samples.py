@@ -1,15 +1,19 @@
-"""`make samples`: a knowledge base of the sample documents in the local endpoint; once it is there, nothing.
+"""`make samples`: a knowledge base of the sample documents and a guardrail in the local endpoint.
 
-It takes the steps that the RAG chat page takes, so what it makes can be taken apart there.
+What is there already is left alone. It takes the steps that the pages take, so what it makes can be taken
+apart there.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from services import backend, clients, settings
+from services import backend, clients, guardrail_editor, guardrails, settings
 from services.clients import Identity
+from services.guardrail_editor import GuardrailError
+from services.guardrails import Guardrails, GuardrailSummary
 from services.knowledge_build import Builder, Chunking, Plan, embedding_models, make_plan, start_build
 from services.problems import Problem
 
@@ -35,9 +39,41 @@ def main() -> None:
     if status.state != "ready":
         sys.exit(f"samples: {status.detail}")
     try:
-        report(build(clients.default_identity(), DOCUMENTS))
+        identity = clients.default_identity()
+        make_guardrail(identity)
+        report(build(identity, DOCUMENTS))
     finally:
         backend.stop()
+
+
+def make_guardrail(identity: Identity) -> str:
+    """The id of the sample guardrail, which is made unless one of its name is there, with a first version."""
+    wanted = guardrail_editor.sample()
+    if wanted is None:
+        sys.exit(f"samples: {guardrail_editor.SAMPLE} is missing.")
+    try:
+        identifier = guardrail_named(identity, wanted.name)
+        if identifier is None:
+            identifier = guardrail_editor.create(identity, wanted, seed=guardrail_editor.new_seed())
+        if all(one.version == guardrails.DRAFT for one in listed(guardrails.versions(identity, identifier))):
+            seed = guardrail_editor.new_seed()
+            guardrail_editor.create_version(identity, identifier, "The sample as it comes", seed=seed)
+    except GuardrailError as error:
+        fail("guardrail", error.problem)
+    say(f"guardrail {wanted.name} ({identifier}): try it on the guardrail tester's page")
+    return identifier
+
+
+def guardrail_named(identity: Identity, name: str) -> str | None:
+    """The id of the guardrail with this name."""
+    return next((one.id for one in listed(guardrails.guardrails(identity)) if one.name == name), None)
+
+
+def listed(found: Guardrails) -> tuple[GuardrailSummary, ...]:
+    """What was listed; ends the program where it could not be."""
+    if found.problem:
+        fail("guardrail", found.problem)
+    return found.summaries
 
 
 def build(identity: Identity, folder: Path) -> Builder:
@@ -67,10 +103,14 @@ def report(builder: Builder) -> None:
     for step in builder.steps:
         progress = builder.progress(step)
         if progress.problem:
-            problem = progress.problem
-            sys.exit(f"samples: {step.title}: {problem.title}. {problem.cause} {problem.fix}")
+            fail(step.title, progress.problem)
         say(f"{step.title}: {progress.detail or progress.state}")
     say(f"knowledge base {builder.knowledge_base_id}, bucket {builder.plan.bucket}: ask on the RAG chat page")
+
+
+def fail(step: str, problem: Problem) -> NoReturn:
+    """Ends the program with what is wrong and what to do."""
+    sys.exit(f"samples: {step}: {problem.title}. {problem.cause} {problem.fix}")
 
 
 def say(text: str) -> None:

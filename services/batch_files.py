@@ -33,11 +33,20 @@ class BatchFileError(ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a file, every value a text. `notes` says what was read leniently."""
+    """The rows of a file, every value a text, and the line that each begins in.
+
+    `notes` says what was read leniently.
+    """
 
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    lines: tuple[int, ...] = ()
+
+    def column(self, names: Sequence[str]) -> int | None:
+        """The place of the column with one of these names, in any case, the first name first."""
+        folded = [header.casefold() for header in self.headers]
+        return next((folded.index(name) for name in names if name in folded), None)
 
 
 def read(data: bytes, name: str = "") -> Table:
@@ -127,6 +136,7 @@ def _decoded(data: bytes) -> str:
 def _csv(text: str) -> Table:
     faults: list[str] = []
     rows: list[tuple[str, ...]] = []
+    lines: list[int] = []
     headers: tuple[str, ...] = ()
     for line, values in _records(text, faults):
         if not headers:
@@ -135,10 +145,11 @@ def _csv(text: str) -> Table:
                 raise BatchFileError(named)
         elif len(values) == len(headers):
             rows.append(tuple(values))
+            lines.append(line)
         else:
             faults.append(f"Line {line} has {_count(len(values), 'value')}, the header {len(headers)}.")
     _refuse(faults)
-    return Table(headers, tuple(rows))
+    return Table(headers, tuple(rows), lines=tuple(lines))
 
 
 def _records(text: str, faults: list[str]) -> Iterator[tuple[int, list[str]]]:
@@ -175,11 +186,13 @@ def _header_faults(headers: Sequence[str]) -> list[str]:
 def _jsonl(text: str) -> Table:
     faults: list[str] = []
     objects: list[dict[str, str]] = []
+    lines: list[int] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             objects.append(_object(line))
+            lines.append(number)
         except BatchFileError as error:
             faults.append(f"Line {number} {error}")
     _refuse(faults)
@@ -193,7 +206,7 @@ def _jsonl(text: str) -> Table:
         if count
     )
     rows = tuple(tuple(row.get(header, "") for header in headers) for row in objects)
-    return Table(headers, rows, notes)
+    return Table(headers, rows, notes, tuple(lines))
 
 
 def _object(line: str) -> dict[str, str]:

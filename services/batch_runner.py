@@ -16,9 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
-from sqlalchemy.exc import SQLAlchemyError
 
-from services import batch_values, models, run_store
+from services import background, batch_values, models
 from services.batch_calls import cell_call
 from services.batch_pace import Pace
 from services.batch_store import BatchStore
@@ -27,7 +26,6 @@ from services.clients import Identity
 from services.conversations import RefusedError
 from services.models import Model
 from services.problems import Problem
-from services.run_tables import StoreError
 from services.runtime import call_unstored
 
 log = logging.getLogger(__name__)
@@ -39,8 +37,6 @@ FAILURES_IN_A_ROW = 10
 BEAT_S = 5.0
 RATE_OVER = 200
 """The latest cells by which the time left is estimated."""
-STORE_ERRORS = (StoreError, SQLAlchemyError, OSError)
-_THROTTLES = frozenset({"throttled", "throttled_tokens", "model_not_ready"})
 
 EMPTY = Problem(
     code="EmptyPrompt",
@@ -163,9 +159,7 @@ class BatchRunner:
         if call is None:
             return Outcome(claim, problem=EMPTY)
         run = call_unstored(call)
-        problem = run.problem
-        throttled = bool(problem and problem.kind in _THROTTLES and not problem.billed and not run.events)
-        return Outcome(claim, run, released=throttled)
+        return Outcome(claim, run, released=background.throttled(run))
 
     # In the leading thread.
 
@@ -226,15 +220,7 @@ class BatchRunner:
         """What has ended; waits for the first, but not past the next heartbeat or the end of a pause."""
         now = time.monotonic()
         pauses = [pace.wait_until - now for pace in self._paces.values() if pace.wait_until > now]
-        found: list[_Ended] = []
-        try:
-            first = self._ended.get(timeout=min([BEAT_S, *pauses]))
-            found += [first] if first else []
-            while True:
-                following = self._ended.get_nowait()
-                found += [following] if following else []
-        except queue.Empty:
-            return found
+        return background.arrived(self._ended, min([BEAT_S, *pauses]))
 
     def _judged(self, ended: _Ended) -> Outcome:
         """Let pace and failures learn from an outcome."""
@@ -265,20 +251,10 @@ class BatchRunner:
         return self._paces[self.batch.columns[claim.column].settings.model_id]
 
     def _retrying(self, step: Callable[[], None]) -> None:
-        """Until the database takes it: a reply that is paid for and not stored would be paid for twice."""
-        wait_s = 0.1
-        while True:
-            try:
-                step()
-            except STORE_ERRORS as error:
-                if not self.store_problem:
-                    log.error("Batch %s cannot be stored: %s", self.batch.id, run_store.reason(error))
-                self.store_problem = run_store.reason(error)
-                time.sleep(wait_s)
-                wait_s = min(wait_s * 2, 5.0)
-            else:
-                self.store_problem = ""
-                return
+        def tell(reason: str) -> None:
+            self.store_problem = reason
+
+        background.until_stored(step, tell)
 
 
 class Runners:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from services.clients import Identity
 from services.conversations import Settings
@@ -102,17 +102,27 @@ living: set[str] = set()
 """The runners of this process that are at work."""
 
 
-def is_alive(batch: Batch) -> bool:
-    """Whether a runner works on the batch: on this machine its process is looked up, else its heartbeat."""
-    if batch.runner is None:
+class Work(Protocol):
+    """What a runner works on: a batch, or a guardrail suite."""
+
+    @property
+    def runner(self) -> str | None: ...
+
+    @property
+    def heartbeat_at(self) -> float | None: ...
+
+
+def is_alive(work: Work) -> bool:
+    """Whether a runner works on it: on this machine its process is looked up, else its heartbeat."""
+    if work.runner is None:
         return False
-    host, pid, _ = batch.runner.rsplit(":", 2)
+    host, pid, _ = work.runner.rsplit(":", 2)
     if host == socket.gethostname():
         if int(pid) == os.getpid():
-            return batch.runner in living
+            return work.runner in living
         if not _process_lives(int(pid)):
             return False
-    return (batch.heartbeat_at or 0) > time.time() - STALE_S
+    return (work.heartbeat_at or 0) > time.time() - STALE_S
 
 
 def _process_lives(pid: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import unquote
 
 from services import batch_files, settings
-from services.batch_files import BatchFileError, Table
+from services.batch_files import BatchFileError
 from services.locations import Location
 from services.run_store import storable
 
@@ -85,10 +85,10 @@ def read(data: bytes, name: str = "") -> tuple[Question, ...]:
     """
     table = batch_files.read(data, name)
     columns = {
-        "question": _column(table, _QUESTION),
-        "expected": _column(table, _EXPECTED),
-        "answer": _column(table, _ANSWER),
-        "kind": _column(table, _KIND),
+        "question": table.column(_QUESTION),
+        "expected": table.column(_EXPECTED),
+        "answer": table.column(_ANSWER),
+        "kind": table.column(_KIND),
     }
     missing = [
         f"There is no column “{wanted}”; the file has {', '.join(f'“{header}”' for header in table.headers)}."
@@ -169,11 +169,6 @@ def from_json(text: str) -> tuple[Question, ...]:
         Question(each["question"], tuple(each["expected"]), each["answer"], each["kind"])
         for each in json.loads(text)
     )
-
-
-def _column(table: Table, names: Sequence[str]) -> int | None:
-    folded = [header.casefold() for header in table.headers]
-    return next((folded.index(name) for name in names if name in folded), None)
 
 
 def _fault(question: str, expected: Sequence[str], earlier: int | None) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 
 from services.citations import Source
+from services.csv_cells import MARK, inert
 
 COLUMNS = ("rank", "score", "source", "type", "address", "page", "text", "metadata")
 
@@ -28,20 +29,16 @@ def csv_text(results: Sequence[Source]) -> str:
             [
                 result.number,
                 "" if result.score is None else result.score,
-                *map(_inert, words),
+                *map(inert, words),
                 "" if location.page is None else location.page,
-                _inert(result.text),
+                inert(result.text),
                 metadata,
             ]
         )
-    return "\ufeff" + out.getvalue()  # without the mark Excel reads UTF-8 as something else
+    return MARK + out.getvalue()
 
 
 def json_text(results: Sequence[Source]) -> str:
     """The results verbatim, as Retrieve's `retrievalResults`."""
     verbatim = [result.reference for result in results]
     return json.dumps({"retrievalResults": verbatim}, indent=2, ensure_ascii=False, default=str)
-
-
-def _inert(text: str) -> str:
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text

@@ -84,6 +84,16 @@ def test_metadata_of_the_samples_filters(identity: Identity, built: Builder) -> 
     assert titles == {"return-policy.md"}
 
 
+def test_the_sample_guardrail_is_made_once_with_one_version(identity: Identity) -> None:
+    identifier = samples.make_guardrail(identity)
+    assert samples.make_guardrail(identity) == identifier
+    bedrock = client("bedrock", identity)
+    named = [each for each in bedrock.list_guardrails()["guardrails"] if each["name"] == "support-desk"]
+    assert [each["id"] for each in named] == [identifier]
+    versions = bedrock.list_guardrails(guardrailIdentifier=identifier)["guardrails"]
+    assert sorted(each["version"] for each in versions) == ["1", "DRAFT"]
+
+
 def test_nothing_is_built_in_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "get", lambda: settings.Settings(backend="aws"))
     with pytest.raises(SystemExit, match="a collection for vectors costs money"):
