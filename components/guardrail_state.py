@@ -18,7 +18,7 @@ from services.problems import Action
 from services.runs import Run
 from services.users import User
 
-View = Literal["Test", "With a model", "Inline checks"]
+View = Literal["Test", "With a model", "Edit", "Inline checks"]
 
 MOST_TARGETS = 4
 MAY_NOT_CHECK = "Your role can look at guardrails, but not run checks"
@@ -43,9 +43,12 @@ def runs() -> list[Run]:
 
 
 def choose_first(identity: Identity) -> None:
-    """The first guardrail of the list, so that a first visit needs nothing but a text."""
+    """The first guardrail of the list, once: a first visit needs nothing but a text."""
     listed = guardrails.guardrails(identity).summaries
-    if listed and not targets()[0].identifier:
+    if st.session_state.get("guardrail_first_chosen") or not (listed or targets()[0].identifier):
+        return
+    st.session_state.guardrail_first_chosen = True
+    if not targets()[0].identifier:
         change_target(0, replace(targets()[0], identifier=listed[0].id))
 
 

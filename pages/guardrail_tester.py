@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import cast, get_args
 
 import streamlit as st
 
 from components.auth import require_user
+from components.guardrail_and_cache import guardrail_select
+from components.guardrail_editor import guardrail_editor
 from components.guardrail_state import View, change_target, choose_first, read_run_link, targets
 from components.guardrail_test import guardrail_test
 from components.guardrail_with_model import guardrail_with_model
@@ -68,6 +71,11 @@ if linked := read_run_link(user):
 view = toolbar()
 if view == "With a model":
     guardrail_with_model(identity, user)
+elif view == "Edit":
+    guardrail_select(targets()[0], identity, key="guardrail_edited", change=partial(change_target, 0))
+    if not targets()[0].identifier:
+        st.markdown("No guardrail is chosen: make one here, and then test it.")
+    guardrail_editor(identity, user, identifier=targets()[0].identifier, changed=changed)
 elif view == "Inline checks":
     inline_checks(identity, user)
 else:
