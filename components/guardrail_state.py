@@ -78,6 +78,12 @@ def text_field(height: int = 200) -> str:
     )
 
 
+def take_reply(text: str) -> None:
+    """Put a model's reply into the page, to be checked as one."""
+    keep(TEXT, text)
+    st.session_state.update(guardrail_source_kept="OUTPUT", guardrail_view_kept="Test", guardrail_runs=[])
+
+
 def asked(text: str, user: User, *, key: str, label: str, icon: str, help: str, reason: str) -> bool:
     """Draw the button that makes the calls; says whether to make them now. `reason`: why not, or ""."""
     reason = reason if user.can("spend") else MAY_NOT_CHECK

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import cast, get_args
 
@@ -18,6 +17,7 @@ from components.inline_checks import inline_checks
 from components.run_details import run_details
 from components.sidebar import current_identity
 from services import guardrail_words, guardrails
+from services.guardrails import GuardrailChoice
 
 user = require_user()
 identity = current_identity()
@@ -63,7 +63,7 @@ def toolbar() -> View:
 def changed(identifier: str) -> None:
     """A guardrail that was made or changed under Edit: it is the one to test."""
     refresh()
-    change_target(0, replace(targets()[0], identifier=identifier))
+    change_target(0, GuardrailChoice(identifier))
 
 
 if linked := read_run_link(user):

@@ -370,3 +370,13 @@ def test_a_run_is_opened_again_by_its_link(page: AppTest, wire: Wire) -> None:
     assert again.segmented_control(key="guardrail_source").value == "OUTPUT"
     assert "**Passed.** The reply" in shown(again)
     assert len(wire.calls) == 1
+
+
+def test_a_reply_can_be_taken_from_its_run_and_a_check_cannot(page: AppTest, wire: Wire) -> None:
+    check(page, "Mail")
+    click(page, "guardrail_verdict_details")
+    assert not [button for button in page.button if button.key == "run_details_guardrail"]
+    choose(page, "guardrail_view", "With a model")
+    click(page, "guardrail_model_run")
+    click(page, "guardrail_off_details")
+    assert [button for button in page.button if button.key == "run_details_guardrail"]
