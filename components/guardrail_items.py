@@ -20,7 +20,7 @@ _STATES = {
 }
 _STATE_HELP = "Detect only: reported in the trace, nothing is done. Default: AWS's own, or the row's action."
 _TIERS = ("", "CLASSIC", "STANDARD")
-_WIDE = {"definition": "large", "examples": "large", "pattern": "medium", "text": "large"}
+_WIDE = {"name": "medium", "definition": "large", "examples": "large", "pattern": "medium", "text": "large"}
 
 
 def section(name: str, draft: Draft, *, disabled: bool) -> None:

@@ -5,7 +5,7 @@ there.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,23 @@ class Inference:
 
 
 @dataclass(frozen=True)
+class GuardrailCheck:
+    """One invocation of a guardrail on an input or an output: what the CloudWatch metrics of guardrails tell.
+
+    ``source`` is INPUT or OUTPUT, ``usage`` GuardrailUsage, ``assessment`` GuardrailAssessment.
+    """
+
+    guardrail_arn: str
+    guardrail_version: str
+    source: str
+    latency_ms: float
+    usage: Mapping[str, int]
+    assessment: Mapping[str, Any]
+    intervened: bool
+    error: AwsError | None = None
+
+
+@dataclass(frozen=True)
 class Context:
     """The surroundings of one request. Handlers run in worker threads: all of it may be used from any
     thread.
@@ -53,6 +70,8 @@ class Context:
     report: Callable[[Inference], None]
     """Takes an :class:`Inference` and returns at once; metrics and logs are written behind the reply's back.
     """
+    report_check: Callable[[GuardrailCheck], None] = lambda _check: None
+    """The same for a :class:`GuardrailCheck`."""
 
 
 Handler = Callable[[Context, dict[str, Any]], dict[str, Any]]

@@ -7,12 +7,14 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from localbedrock import invocation_logs, metrics
 from localbedrock.asgi import Answer
-from localbedrock.context import Inference
+from localbedrock.context import GuardrailCheck, Inference
 from localbedrock.emulator import Call
+from localbedrock.guardrails import metrics as guardrail_metrics
 from localbedrock.invocation_logs import Logged
 from localbedrock.store import Store
 
@@ -22,6 +24,14 @@ BATCH_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    told: Inference | GuardrailCheck
+    request_id: str
+    region: str
+    at: datetime
+
+
 class Reporter:
     """A queue and the thread that empties it."""
 
@@ -29,15 +39,15 @@ class Reporter:
         """``deliver`` makes one call to the emulator and blocks until it is answered."""
         self._store = store
         self._deliver = deliver
-        self._queue: queue.SimpleQueue[Logged | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._complained: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
         self._thread.start()
 
-    def report(self, inference: Inference, request_id: str, region: str) -> None:
-        """Takes an inference; returns at once."""
-        self._queue.put(Logged(inference, request_id, region, datetime.now(UTC)))
+    def report(self, told: Inference | GuardrailCheck, request_id: str, region: str) -> None:
+        """Takes an inference or a guardrail's check; returns at once."""
+        self._queue.put(_Waiting(told, request_id, region, datetime.now(UTC)))
 
     def stop(self, seconds: float) -> None:
         """Delivers what is waiting, for at most this long, and ends the thread."""
@@ -53,11 +63,18 @@ class Reporter:
             while not self._queue.empty():
                 waiting.append(self._queue.get())
             last = None in waiting
-            batch = [logged for logged in waiting if logged is not None]
-            for region in {logged.region for logged in batch}:
-                self._send(region, [logged for logged in batch if logged.region == region])
+            batch = [each for each in waiting if each is not None]
+            for region in {each.region for each in batch}:
+                self._send(region, [each for each in batch if each.region == region])
 
-    def _send(self, region: str, batch: list[Logged]) -> None:
+    def _send(self, region: str, waiting: list[_Waiting]) -> None:
+        checks = [(each.told, each.at) for each in waiting if isinstance(each.told, GuardrailCheck)]
+        self._make("metrics of guardrails", guardrail_metrics.calls(region, checks))
+        batch = [
+            Logged(each.told, each.request_id, each.region, each.at)
+            for each in waiting
+            if isinstance(each.told, Inference)
+        ]
         self._make("metrics", metrics.calls(region, [(logged.inference, logged.at) for logged in batch]))
         config = self._store.get(invocation_logs.KIND, region)
         if config is not None:

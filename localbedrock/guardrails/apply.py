@@ -8,6 +8,7 @@ from typing import Any
 from localbedrock.context import Context, Handler
 from localbedrock.errors import validation
 from localbedrock.guardrails import engine, resources
+from localbedrock.guardrails.checking import check, counting_refusals
 from localbedrock.guardrails.values import Content, Source
 
 MAX_CHARACTERS = {"grounding_source": 100_000, "query": 1_000, "guard_content": 5_000}
@@ -18,12 +19,13 @@ def apply_guardrail(ctx: Context, params: dict[str, Any]) -> dict[str, Any]:
     """What a guardrail makes of content that a user or a model has written."""
     guardrail = resources.find(ctx, params["guardrailIdentifier"], params["guardrailVersion"])
     source: Source = params["source"]
-    content = [_content(block) for block in params["content"]]
-    if not any(each.text.strip() for each in content):
-        raise validation("The content to apply the guardrail to must not be empty.")
-    if source == "OUTPUT" and "contextualGroundingPolicy" in guardrail:
-        _check_sizes(content)
-    verdict = engine.evaluate(guardrail, content, source, ctx.models.embedder)
+    with counting_refusals(ctx, guardrail, source):
+        content = [_content(block) for block in params["content"]]
+        if not any(each.text.strip() for each in content):
+            raise validation("The content to apply the guardrail to must not be empty.")
+        if source == "OUTPUT" and "contextualGroundingPolicy" in guardrail:
+            _check_sizes(content)
+    verdict = check(ctx, guardrail, content, source)
     full = params.get("outputScope") == "FULL"
     return {
         "usage": verdict.usage,

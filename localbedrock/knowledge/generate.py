@@ -11,7 +11,15 @@ from typing import Any
 
 from localbedrock.context import Context
 from localbedrock.errors import validation
-from localbedrock.knowledge import external_sources, questions, rag_prompt, rag_sessions, search
+from localbedrock.guardrails.guarded import Guard
+from localbedrock.knowledge import (
+    external_sources,
+    guardrail_calls,
+    questions,
+    rag_prompt,
+    rag_sessions,
+    search,
+)
 from localbedrock.knowledge.attribution import Attribution
 from localbedrock.knowledge.cited_answer import CitedAnswer, citation, citation_event
 from localbedrock.knowledge.host import Host, KnowledgeHandler
@@ -37,9 +45,13 @@ class _Exchange:
     results: Sequence[dict[str, Any]]
     answering: Answering | None
     cited: CitedAnswer
+    guard: Guard | None = None
 
     def pieces(self) -> Generator[str, None, None]:
         """The answer's text. A complete one is kept in the session."""
+        if self.guard is not None and self.guard.blocks_input:
+            yield self.guard.guardrail["blockedInputMessaging"]
+            return
         if self.answering is not None:
             with closing(self.answering.pieces()) as pieces:
                 yield from pieces
@@ -57,11 +69,12 @@ def retrieve_and_generate(host: Host, ctx: Context, params: dict[str, Any]) -> d
     if exchange.answering is not None and not exchange.answering.finished:
         raise cut_off()
     parts += exchange.cited.flush()
-    return {
+    answer = {
         "sessionId": exchange.session_id,
         "output": {"text": exchange.cited.text},
         "citations": [citation(part, exchange.results, inclusive=True) for part in parts],
     }
+    return answer | guardrail_calls.action(exchange.guard)
 
 
 def retrieve_and_generate_stream(host: Host, ctx: Context, params: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +90,8 @@ def _stream(exchange: _Exchange) -> Iterator[dict[str, Any]]:
             yield {"output": {"text": piece}}
             yield from (citation_event(part, results) for part in cited.feed(piece))
     yield from (citation_event(part, results) for part in cited.flush())
+    if exchange.guard is not None:
+        yield guardrail_calls.event(exchange.guard)
 
 
 def _begin(host: Host, ctx: Context, operation: str, params: dict[str, Any]) -> _Exchange:
@@ -91,6 +106,12 @@ def _begin(host: Host, ctx: Context, operation: str, params: dict[str, Any]) -> 
     target = external_sources.TARGET if kind == "EXTERNAL_SOURCES" else configuration["knowledgeBaseId"]
     session = rag_sessions.find(ctx, target, params["sessionId"]) if "sessionId" in params else None
     turns = rag_sessions.turns(session) if session else []
+    guard, question = guardrail_calls.begin(
+        ctx, configuration.get("generationConfiguration", {}).get("guardrailConfiguration"), question
+    )
+    if guard is not None and guard.blocks_input:
+        session = session or rag_sessions.new(ctx, target, params.get("sessionConfiguration", {}))
+        return _exchange(ctx, operation, model, session, question, [], guard)
     asked = _queries(question, [earlier for earlier, _ in turns], orchestration)
     if kind == "EXTERNAL_SOURCES":
         results = external_sources.search(host, ctx, configuration["sources"][0], asked[0])
@@ -98,7 +119,7 @@ def _begin(host: Host, ctx: Context, operation: str, params: dict[str, Any]) -> 
         results = _retrieved(host, ctx, configuration, asked)
     if session is None:
         session = rag_sessions.new(ctx, target, params.get("sessionConfiguration", {}))
-    return _exchange(ctx, operation, model, session, question, results)
+    return _exchange(ctx, operation, model, session, question, results, guard)
 
 
 def _exchange(
@@ -108,14 +129,15 @@ def _exchange(
     session: dict[str, Any],
     question: str,
     results: list[dict[str, Any]],
+    guard: Guard | None,
 ) -> _Exchange:
     answering, shown = None, 0
     if results:
         turns = rag_sessions.turns(session)
-        answering, shown = model.ask(operation, [_text(each) for each in results], turns, question)
+        answering, shown = model.ask(operation, [_text(each) for each in results], turns, question, guard)
     results = results[:shown]
     attribution = Attribution([_text(each) for each in results], ctx.models.embedder)
-    return _Exchange(ctx, session["id"], question, results, answering, CitedAnswer(attribution))
+    return _Exchange(ctx, session["id"], question, results, answering, CitedAnswer(attribution), guard)
 
 
 def _configuration(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

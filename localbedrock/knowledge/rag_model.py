@@ -6,7 +6,7 @@ AWS: the prompt with its passages under ``Converse`` or ``ConverseStream``.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +14,15 @@ from typing import Any
 from localbedrock.catalogue import FoundationModel, resolve
 from localbedrock.context import Context
 from localbedrock.errors import AwsError, validation
+from localbedrock.guardrails.guarded import Guard
+from localbedrock.guardrails.streams import Mode
+from localbedrock.guardrails.values import Content
 from localbedrock.knowledge import rag_prompt
 from localbedrock.knowledge.excerpts import excerpt
 from localbedrock.knowledge.rag_prompt import Turn
 from localbedrock.runtime.converse import answer_of
 from localbedrock.runtime.converse_request import parse
-from localbedrock.runtime.engines import NO_GUARDRAIL, NOT_A_CHAT_MODEL, engine_of
+from localbedrock.runtime.engines import NOT_A_CHAT_MODEL, engine_of
 from localbedrock.runtime.recorder import Recorder
 from localbedrock.text.engine import ChatRequest, Generation, Reply, TextDelta
 from localbedrock.text.llama import CONTEXT_TOKENS
@@ -52,11 +55,17 @@ class Model:
         return self.model.backend == "llama"
 
     def ask(
-        self, operation: str, passages: Sequence[str], turns: Sequence[Turn], question: str
+        self,
+        operation: str,
+        passages: Sequence[str],
+        turns: Sequence[Turn],
+        question: str,
+        guard: Guard | None = None,
     ) -> tuple[Answering, int]:
         """The generation, begun, and how many of the passages the model is shown.
 
-        AwsError for what the model cannot take.
+        A guardrail judges the answer by these passages and the question. AwsError for what the model
+        cannot take.
         """
         ours = self.template == rag_prompt.DEFAULT_TEMPLATE and self.is_local
         embedder = self.ctx.models.embedder
@@ -76,7 +85,13 @@ class Model:
         final, body = request(kept, history), self._body(kept, history, question)
         recorder = Recorder(self.ctx, operation, self.model_id, body)
         try:
-            generation = engine.generate(final, self.ctx.cancelled)
+            generation = _guarded(
+                guard,
+                lambda: engine.generate(final, self.ctx.cancelled),
+                "whole" if operation == "Converse" else "sync",
+                passages[: len(kept)],
+                question,
+            )
         except AwsError:
             with recorder.reporting():
                 raise
@@ -109,6 +124,20 @@ class Model:
         return config
 
 
+def _guarded(
+    guard: Guard | None,
+    generate: Callable[[], Generation],
+    mode: Mode,
+    passages: Sequence[str],
+    question: str,
+) -> Generation:
+    if guard is None:
+        return generate()
+    guard.ground(Content(passage, frozenset({"grounding_source"})) for passage in passages)
+    guard.ground([Content(question, frozenset({"query"}))])
+    return guard.generate(generate, mode)
+
+
 @dataclass
 class Answering:
     """A generation that is under way. ``finished``: its answer is complete, not cut off."""
@@ -138,8 +167,6 @@ def model_of(ctx: Context, model_id: str, settings: dict[str, Any]) -> Model:
     model = resolve(ctx, model_id)
     if "TEXT" not in model.output_modalities:
         raise validation(NOT_A_CHAT_MODEL)
-    if "guardrailConfiguration" in settings:
-        raise validation(NO_GUARDRAIL)
     if template := settings.get("promptTemplate", {}).get("textPromptTemplate"):
         rag_prompt.check_template(template)
     config = settings.get("inferenceConfig", {}).get("textInferenceConfig", {})

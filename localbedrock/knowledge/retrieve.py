@@ -6,9 +6,9 @@ from typing import Any
 
 from localbedrock.context import Context
 from localbedrock.errors import validation
+from localbedrock.knowledge import guardrail_calls
 from localbedrock.knowledge.host import Host, KnowledgeHandler
 from localbedrock.knowledge.search import CHUNK_KEY, search
-from localbedrock.runtime.engines import NO_GUARDRAIL
 from localbedrock.wire.paging import page
 
 _PAGE_CHARACTERS = 1_000_000
@@ -17,8 +17,6 @@ _PAGE_CHARACTERS = 1_000_000
 
 def retrieve(host: Host, ctx: Context, params: dict[str, Any]) -> dict[str, Any]:
     """The passages for a query, the best first; in pages only if their text is too much for one answer."""
-    if "guardrailConfiguration" in params:
-        raise validation(NO_GUARDRAIL)
     if "userContext" in params:
         raise validation(
             "The local endpoint keeps no access rights for documents: leave the userContext out."
@@ -27,10 +25,14 @@ def retrieve(host: Host, ctx: Context, params: dict[str, Any]) -> dict[str, Any]
     if query.get("type", "TEXT") != "TEXT" or "image" in query:
         raise validation("The local embedder reads text only: a knowledge base can't be asked with an image.")
     configuration = params.get("retrievalConfiguration", {})
-    found = search(host, ctx, params["knowledgeBaseId"], query.get("text", ""), configuration)
+    text = query.get("text", "")
+    guard, text = guardrail_calls.begin(ctx, params.get("guardrailConfiguration"), text)
+    if guard is not None and guard.blocks_input:
+        return {"retrievalResults": []} | guardrail_calls.action(guard)
+    found = search(host, ctx, params["knowledgeBaseId"], text, configuration)
     token = {name: params[name] for name in ("nextToken",) if name in params}
     pages, more = page(_pages(found), token | {"maxResults": 1}, _first_chunk)
-    return {"retrievalResults": pages[0] if pages else []} | more
+    return {"retrievalResults": pages[0] if pages else []} | more | guardrail_calls.action(guard)
 
 
 def _pages(results: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

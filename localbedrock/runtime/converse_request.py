@@ -13,7 +13,7 @@ from typing import Any
 from localbedrock.catalogue import FoundationModel
 from localbedrock.errors import AwsError, validation
 from localbedrock.runtime import additional_fields, content
-from localbedrock.runtime.engines import NO_GUARDRAIL, NOT_A_CHAT_MODEL, for_model, model_refuses
+from localbedrock.runtime.engines import NOT_A_CHAT_MODEL, for_model, model_refuses
 from localbedrock.text.engine import ChatRequest, Message, Tool
 
 _MAX_STOPS = {"nova": 4, "mistral": 10, "command_r": 5, "command": 4, "llama": 0}
@@ -24,8 +24,6 @@ def parse(model: FoundationModel, params: dict[str, Any]) -> ChatRequest:
     """The request of Converse, ConverseStream or CountTokens; AwsError for what the model can't take."""
     if not model.chats:
         raise validation(NOT_A_CHAT_MODEL)
-    if params.get("guardrailConfig", {}).get("guardrailIdentifier"):
-        raise validation(NO_GUARDRAIL)
     messages = params.get("messages", [])
     _check_roles(model, messages)
     _check_tool_turns(messages, params)

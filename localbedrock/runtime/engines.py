@@ -16,7 +16,6 @@ NOT_A_CHAT_MODEL = (
     "This action doesn't support the model that you provided. Try again with a supported text or chat model."
 )
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-NO_GUARDRAIL = "The guardrail identifier or version provided in the request does not exist."
 
 
 def engine_of(ctx: Context, model: FoundationModel) -> Engine:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from localbedrock.asgi import Answer, ClientGoneError
-from localbedrock.context import Context, Inference
+from localbedrock.context import Context, GuardrailCheck, Inference
 from localbedrock.errors import AwsError, internal, unavailable
 from localbedrock.keys import ACCOUNT_ID
 from localbedrock.store import Store
@@ -22,8 +22,8 @@ from localbedrock.wire.response import error_answer
 if TYPE_CHECKING:
     from localbedrock.text.host import ModelHost
 
-Report = Callable[[Inference, str, str], None]
-"""Takes an inference, the id of its request and its region; returns at once."""
+Report = Callable[[Inference | GuardrailCheck, str, str], None]
+"""Takes an inference or a guardrail's check, the id of its request and its region; returns at once."""
 
 _INFERENCE = frozenset({"Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream"})
 
@@ -71,7 +71,16 @@ class Worker:
 
     def _context(self, job: Job, report: Callable[[Inference], None]) -> Context:
         cancelled = job.exchange.cancelled
-        return Context(job.request_id, job.region, ACCOUNT_ID, self._store, self._models, cancelled, report)
+        return Context(
+            job.request_id,
+            job.region,
+            ACCOUNT_ID,
+            self._store,
+            self._models,
+            cancelled,
+            report,
+            lambda check: self._report(check, job.request_id, job.region),
+        )
 
     def _stream(self, job: Job, stream: EventStreamWriter, output: dict[str, Any]) -> None:
         status, headers = job.operation.response.head(output)

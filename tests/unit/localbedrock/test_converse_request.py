@@ -203,12 +203,6 @@ REFUSED: list[tuple[str, FoundationModel, dict[str, Any], str]] = [
         "top_k: Input should be from 0 to 500",
     ),
     (
-        "guardrail",
-        CLAUDE,
-        {"messages": [USER], "guardrailConfig": {"guardrailIdentifier": "abc", "guardrailVersion": "1"}},
-        "The guardrail identifier or version provided in the request does not exist.",
-    ),
-    (
         "an embedding model",
         _model("amazon.titan-embed-text-v2:0"),
         {"messages": [USER]},
