@@ -1,8 +1,8 @@
-"""Text fields whose text is our own: a widget forgets it when its page is left or it is not drawn."""
+"""Texts and choices that are our own: a widget forgets them when its page is left or it is not drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -29,6 +29,20 @@ def kept_area(key: str, label: str, *, height: int, placeholder: str = "", help:
     st.session_state[key] = kept(key)
     st.text_area(label, key=key, height=height, placeholder=placeholder, help=help, on_change=_keeper(key))
     return kept(key)
+
+
+def kept_choice(key: str, label: str, options: Sequence[str], format_func: Callable[[str], str] = str) -> str:
+    """Draw a select box and return its choice, kept in the session at `key`; at first the first option."""
+    current = st.session_state.get(key)
+    chosen = current if current in options else options[0]
+    widget = f"{key}_widget"
+    st.session_state[widget] = chosen
+
+    def keep_choice() -> None:
+        st.session_state[key] = st.session_state[widget]
+
+    st.selectbox(label, options, key=widget, format_func=format_func, on_change=keep_choice)
+    return str(chosen)
 
 
 def _keeper(key: str) -> Callable[[], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.kept_text import kept_choice
 from components.problem_card import problem_card
 from components.safe_markdown import plain
 from components.test_set_editor import question_editor
@@ -126,11 +127,14 @@ def _results(store: RagTests, user: User) -> None:
     if not summaries:
         st.caption("No test set has been asked yet.")
         return
+
+    def words(result_id: str) -> str:
+        return _line(summaries[result_id]) if result_id else "nothing"
+
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        shown = _choice(_OPEN, "Result", list(summaries), summaries)
-        beside = _choice(
-            _BESIDE, "Compare with", ["", *(each for each in summaries if each != shown)], summaries
-        )
+        shown = kept_choice(_OPEN, "Result", list(summaries), words)
+        others = [each for each in summaries if each != shown]
+        beside = kept_choice(_BESIDE, "Compare with", ["", *others], words)
         st.button(
             "Delete this result",
             key="rag_test_forget",
@@ -151,26 +155,6 @@ def _forget(store: RagTests, user: User, result_id: str) -> None:
         store.forget(user.username, result_id)
     except STORE_ERRORS as error:
         st.toast(f"The result was not deleted: {plain(run_store.reason(error))}", icon=":material/error:")
-
-
-def _choice(key: str, label: str, options: list[str], summaries: dict[str, ResultSummary]) -> str:
-    """A choice that is our own, so that it survives a change of page."""
-    current = st.session_state.get(key)
-    chosen = current if current in options else options[0]
-    widget = f"{key}_widget"
-    st.session_state[widget] = chosen
-
-    def keep() -> None:
-        st.session_state[key] = st.session_state[widget]
-
-    st.selectbox(
-        label,
-        options,
-        key=widget,
-        format_func=lambda each: _line(summaries[each]) if each else "nothing",
-        on_change=keep,
-    )
-    return chosen
 
 
 def _line(summary: ResultSummary) -> str:
