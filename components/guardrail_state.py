@@ -18,7 +18,7 @@ from services.problems import Action
 from services.runs import Run
 from services.users import User
 
-View = Literal["Test", "With a model", "Edit", "Inline checks"]
+View = Literal["Test", "With a model", "Suite", "Edit", "Inline checks"]
 
 MOST_TARGETS = 4
 MAY_NOT_CHECK = "Your role can look at guardrails, but not run checks"

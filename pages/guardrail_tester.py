@@ -8,9 +8,11 @@ from typing import cast, get_args
 import streamlit as st
 
 from components.auth import require_user
-from components.guardrail_and_cache import guardrail_select
+from components.guardrail_and_cache import guardrail_form, guardrail_select
 from components.guardrail_editor import guardrail_editor
+from components.guardrail_rates import guardrail_rates
 from components.guardrail_state import View, change_target, choose_first, read_run_link, targets
+from components.guardrail_suite import guardrail_suite
 from components.guardrail_test import guardrail_test
 from components.guardrail_with_model import guardrail_with_model
 from components.inline_checks import inline_checks
@@ -71,11 +73,17 @@ if linked := read_run_link(user):
 view = toolbar()
 if view == "With a model":
     guardrail_with_model(identity, user)
+elif view == "Suite":
+    guardrail_form(
+        targets()[0], identity, key="guardrail_of_suite", change=partial(change_target, 0), of_model=False
+    )
+    guardrail_suite(identity, user, identifier=targets()[0].identifier, version=targets()[0].version)
 elif view == "Edit":
     guardrail_select(targets()[0], identity, key="guardrail_edited", change=partial(change_target, 0))
     if not targets()[0].identifier:
         st.markdown("No guardrail is chosen: make one here, and then test it.")
     guardrail_editor(identity, user, identifier=targets()[0].identifier, changed=changed)
+    guardrail_rates(identity, targets()[0].identifier)
 elif view == "Inline checks":
     inline_checks(identity, user)
 else:
