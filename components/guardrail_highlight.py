@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from services.guardrail_highlights import Change, Mark, Segment, visible_pieces
+from services.guardrail_highlights import Change, Mark, Segment, visible, visible_pieces
 
 _HTML = '<div class="text" tabindex="0" role="region"></div>'
 _CSS = """
@@ -90,7 +90,7 @@ def highlighted(segments: Iterable[Segment]) -> list[dict[str, Any]]:
 
 
 def _named(mark: Mark) -> str:
-    return "".join(text for text, _ in visible_pieces(f"{mark.label}: {mark.tone}"))
+    return visible(f"{mark.label}: {mark.tone}")
 
 
 def _pieces(text: str, tag: str = "", **more: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
@@ -11,7 +12,7 @@ from components.guardrail_state import details_button
 from components.metrics_line import format_ms
 from components.problem_card import problem_card
 from components.safe_markdown import plain
-from services.guardrail_highlights import marks_of, segments, word_diff
+from services.guardrail_highlights import marks_of, segments, visible, word_diff
 from services.guardrail_reasons import UNIT_WORDS, Gauge, Rank, Reason, gauges_of, reasons_of
 from services.guardrail_results import GuardrailResult, Outcome, result_of
 from services.problems import Action
@@ -65,11 +66,18 @@ def _outcome(result: GuardrailResult, run: Run) -> None:
 
 
 def _why(reasons: Sequence[Reason]) -> None:
-    acted = _ranked(reasons, "acted")
-    if acted:
-        st.markdown("**Why**\n" + "\n".join(_line(reason) for reason in acted[:_SHOWN_REASONS]))
-    if len(acted) > _SHOWN_REASONS:
-        st.caption(f"And {len(acted) - _SHOWN_REASONS} more: Details has all of them.")
+    if acted := _ranked(reasons, "acted"):
+        st.markdown("**Why**")
+        _lines(acted)
+
+
+def _lines(reasons: Sequence[Reason]) -> None:
+    """One line for each thing that was found; a guardrail tells it once for each of its places."""
+    counts = Counter(_line(reason) for reason in reasons)
+    lines = [f"{line} × {count:,}" if count > 1 else line for line, count in counts.items()]
+    st.markdown("\n".join(lines[:_SHOWN_REASONS]))
+    if len(lines) > _SHOWN_REASONS:
+        st.caption(f"And {len(lines) - _SHOWN_REASONS:,} more: Details has all of them.")
 
 
 def _ranked(reasons: Sequence[Reason], rank: Rank) -> list[Reason]:
@@ -78,7 +86,7 @@ def _ranked(reasons: Sequence[Reason], rank: Rank) -> list[Reason]:
 
 def _line(reason: Reason) -> str:
     finding = reason.finding
-    match = f" “{plain(finding.match)}”" if finding.match else ""
+    match = f" “{plain(visible(finding.match))}”" if finding.match else ""
     measure = f" → {plain(reason.measure)}" if reason.measure else ""
     done = f":{_BADGES.get(finding.action, 'gray')}-badge[{plain(finding.action)}]"
     return f"- {finding.policy} → {plain(finding.item)}{match}{measure} → {done}"
@@ -118,9 +126,9 @@ def _near_misses(reasons: Sequence[Reason]) -> None:
     near, clear = _ranked(reasons, "near"), _ranked(reasons, "clear")
     if near:
         with st.expander(
-            f"Nearly: {len(near)} found, nothing done", icon=":material/near_me:", type="compact"
+            f"Nearly: {len(near):,} found, nothing done", icon=":material/near_me:", type="compact"
         ):
-            st.markdown("\n".join(_line(reason) for reason in near[:_SHOWN_REASONS]))
+            _lines(near)
     if clear:
         with st.expander(
             f"Looked for and not found: {len(clear)}", icon=":material/search_off:", type="compact"

@@ -25,6 +25,7 @@ from components.problem_card import problem_card
 from components.reply import draw_reply
 from services import models
 from services.clients import Identity
+from services.guardrail_traces import trace_of
 from services.guardrails import GuardrailChoice, put_guardrail, well_formed
 from services.replies import content_of
 from services.runs import Call, Run
@@ -49,7 +50,7 @@ def guardrail_with_model(identity: Identity, user: User) -> None:
             of_model=False,
         )
     with right:
-        st.markdown("Model")
+        st.caption("Model")
         model_picker(
             catalogue,
             next((one for one in catalogue.models if one.model_id == model_id), None),
@@ -124,7 +125,10 @@ def _pair(guarded: Run, bare: Run, user: User) -> None:
             st.markdown(f"**{name}**")
             _reply(run, key, user)
     if not guarded.problem and not bare.problem:
-        st.markdown(f"**The guardrail added** {added(guarded, bare)}")
+        st.markdown(
+            f"**With the guardrail, against without it:** {added(guarded, bare)}",
+            help="A model may say something else each time, so part of this is chance.",
+        )
 
 
 def _reply(run: Run, key: str, user: User) -> None:
@@ -138,7 +142,7 @@ def _reply(run: Run, key: str, user: User) -> None:
 
 
 def added(guarded: Run, bare: Run) -> str:
-    """What the guardrail added to the time and to the tokens of one prompt, in words."""
+    """What the guardrail changed in the time and in the tokens of one prompt, in words."""
     slower = guarded.latency_ms - bare.latency_ms
     parts = [f"{'+' if slower >= 0 else '−'}{format_ms(abs(slower))}"]
     if guarded.usage and bare.usage:
@@ -147,4 +151,6 @@ def added(guarded: Run, bare: Run) -> str:
             ("output", guarded.usage.output_tokens - bare.usage.output_tokens),
         ):
             parts.append(f"{'+' if more >= 0 else '−'}{abs(more):,} {name} tokens")
+    if (trace := trace_of(guarded)) and trace.latency_ms is not None:
+        parts.append(f"the guardrail itself took {format_ms(trace.latency_ms)}")
     return " · ".join(parts)

@@ -48,7 +48,7 @@ def marks_of(text: str, matches: Iterable[tuple[str, str, Tone]]) -> tuple[Mark,
     """The marks of (match, label, tone): every place of every match, the longest first where two begin."""
     places: dict[str, tuple[tuple[int, int], ...]] = {}
     found: dict[Mark, None] = {}
-    for match, label, tone in matches:
+    for match, label, tone in dict.fromkeys(matches):  # a guardrail tells a match once for each of its places
         if match.strip():
             places[match] = places[match] if match in places else tuple(_places(text, match))
             found.update((Mark(start, end, label, tone), None) for start, end in places[match])
@@ -118,6 +118,11 @@ def visible_pieces(text: str) -> Iterator[tuple[str, bool]]:
         at = place + 1
     if at < len(text):
         yield text[at:], False
+
+
+def visible(text: str) -> str:
+    """The text with what cannot be seen in it named."""
+    return "".join(piece for piece, _ in visible_pieces(text))
 
 
 def _invisible(text: str, place: int) -> bool:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from services.guardrail_highlights import Mark, marks_of, segments, visible_pieces, word_diff
+from services.guardrail_highlights import Mark, Tone, marks_of, segments, visible_pieces, word_diff
 
 
 def drawn(text: str, *matches: str) -> list[tuple[str, list[str]]]:
@@ -124,11 +124,15 @@ def test_a_hundred_thousand_characters_are_quick() -> None:
     line = "Call 555-0100 or write to jo@example.com, \u202eplease\u202c. "
     text = (line * (100_000 // len(line) + 1))[:100_000]
     started = time.perf_counter()
-    marks = marks_of(text, [("555-0100", "Phone", "masked"), ("jo@example.com", "Email", "masked")])
+    found: list[tuple[str, str, Tone]] = [
+        ("555-0100", "Phone", "masked"),
+        ("jo@example.com", "Email", "masked"),
+    ]
+    marks = marks_of(text, found * 2000)
     pieces = segments(text, marks)
     assert "".join(piece.text for piece in pieces) == text
     assert all(text[mark.start : mark.end] in ("555-0100", "jo@example.com") for mark in marks)
     assert sum(1 for piece in pieces for _ in visible_pieces(piece.text)) > len(pieces)
     masked = text.replace("555-0100", "{PHONE}").replace("jo@example.com", "{EMAIL}")
     assert "".join(part for change, part in word_diff(text, masked) if change != "removed") == masked
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 3
