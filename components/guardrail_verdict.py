@@ -9,10 +9,11 @@ import streamlit as st
 
 from components.guardrail_highlight import diff_highlight, guardrail_highlight
 from components.guardrail_state import details_button
-from components.metrics_line import format_ms
+from components.metrics_line import format_ms, format_usd
 from components.problem_card import problem_card
 from components.safe_markdown import plain
 from services.guardrail_highlights import marks_of, segments, visible, word_diff
+from services.guardrail_prices import cost_usd
 from services.guardrail_reasons import UNIT_WORDS, Gauge, Rank, Reason, gauges_of, reasons_of
 from services.guardrail_results import GuardrailResult, Outcome, result_of
 from services.problems import Action
@@ -153,10 +154,11 @@ def measures(run: Run, result: GuardrailResult) -> None:
     characters = result.coverage.get("textCharacters") or {}
     if "total" in characters:
         parts.append(f"{characters.get('guarded', 0):,} of {characters['total']:,} characters checked")
-    local = run.call.identity.backend == "local"
-    parts.append("free" if local else "unpriced")
+    cost = cost_usd(run.call.identity, result.units)
+    parts.append("unpriced" if cost is None else plain(format_usd(cost)))
     st.caption(
         " · ".join(parts),
-        help="AWS charges for each policy by text units, of up to 1,000 characters. The price list that is "
-        "used here has no prices of guardrails: a check on AWS is unpriced. The local endpoint is free.",
+        help="AWS charges for each policy by text units, of up to 1,000 characters. No price list that is "
+        "kept up has these prices: a check on AWS is unpriced unless yours are in `prices.toml`, under "
+        "`[guardrails]`. The local endpoint is free.",
     )
