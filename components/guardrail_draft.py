@@ -34,14 +34,14 @@ class Table:
 @dataclass
 class Draft:
     """One guardrail as it is edited. `saved` is what AWS had when editing began; another `edition` is
-    another set of widgets. `seed` makes the tokens: a repeated click makes nothing twice.
+    another set of tables. `seed` makes the tokens: a repeated click makes nothing twice.
     """
 
     identifier: str
     saved: Configuration
     now: Configuration
     seed: str = field(default_factory=guardrail_editor.new_seed)
-    edition: int = 0
+    edition: str = field(default_factory=guardrail_editor.new_seed)
     tables: dict[str, Table] = field(default_factory=dict)
     said: str = ""
     fault: str = ""
@@ -57,14 +57,14 @@ class Draft:
     def take(self, configuration: Configuration) -> None:
         """Put a configuration into the editor, from elsewhere than its widgets."""
         self.now = configuration
-        self.edition += 1
+        self.edition = guardrail_editor.new_seed()
         self.tables = {}
         self.forget()
 
     def renew(self, configuration: Configuration) -> None:
         """Begin anew with what AWS has now; what was said about the last action stays."""
         self.now = self.saved = configuration
-        self.edition += 1
+        self.edition = guardrail_editor.new_seed()
         self.tables = {}
 
     def change(self, **values: Any) -> None:
@@ -93,7 +93,10 @@ def draft_of(identity: Identity, identifier: str) -> Draft:
         return drafts.setdefault(key, Draft("", _NEW, _NEW))
     if key in drafts and drafts[key].changed:
         return drafts[key]
-    there = guardrail_editor.get(identity, identifier).configuration
+    found = guardrail_editor.get(identity, identifier)
+    there = found.configuration
+    if key in drafts and not found.settled:
+        return drafts[key]  # what was just saved may not be answered yet
     if key not in drafts:
         drafts[key] = Draft(identifier, there, there)
     elif drafts[key].saved != there:

@@ -96,7 +96,7 @@ SECTIONS: Mapping[str, Callable[[Draft, bool], None]] = {
 
 
 def _table(draft: Draft, field_name: str, disabled: bool) -> None:
-    key = f"guardrail_editor_{draft.identifier}_{field_name}_{draft.edition}"
+    key = f"guardrail_editor_{field_name}_{draft.edition}"
     table = draft.table(field_name, key)
     edited = st.data_editor(
         table.frame,

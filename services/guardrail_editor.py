@@ -56,6 +56,11 @@ class Guardrail:
     updated_at: datetime | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def settled(self) -> bool:
+        """Whether it is made or failed, and not on its way."""
+        return self.status in _SETTLED
+
 
 def get(identity: Identity, identifier: str, version: str = DRAFT) -> Guardrail:
     """A version of a guardrail, by id or ARN; kept for minutes once it is settled.
@@ -66,7 +71,7 @@ def get(identity: Identity, identifier: str, version: str = DRAFT) -> Guardrail:
         found = _get(identity, identifier, version)
     except Exception as error:
         raise _failed(error, "GetGuardrail", identity) from error
-    if found.status not in _SETTLED:
+    if not found.settled:
         _get.clear(identity, identifier, version)
     return found
 

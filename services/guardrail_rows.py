@@ -6,6 +6,7 @@ A side (prompt or reply) has two members in AWS, an action and whether it is on.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -32,6 +33,7 @@ class Column:
     options: tuple[str, ...] = ()
 
 
+@functools.cache
 def columns(field_name: str) -> tuple[Column, ...]:
     """The columns of one of the configuration's lists."""
     return tuple(_COLUMNS[field_name]) + _sides(field_name)

@@ -56,6 +56,7 @@ class Bedrock:
         self.held: dict[tuple[str, str], dict[str, Any]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.refuse = ""
+        self.slow = False
 
     def put(self, identifier: str, version: str, request: dict[str, Any]) -> None:
         about = {"guardrailId": identifier, "version": version, "status": "READY", "createdAt": NOW}
@@ -78,6 +79,9 @@ class Bedrock:
 
     def update_guardrail(self, **arguments: Any) -> dict[str, Any]:
         self._note("update", dict(arguments))
+        if self.slow:
+            self.held[arguments["guardrailIdentifier"], "DRAFT"]["status"] = "UPDATING"
+            return {}
         self.put(arguments.pop("guardrailIdentifier"), "DRAFT", arguments)
         return {}
 
@@ -199,6 +203,19 @@ def test_a_text_that_cannot_be_read_stays_and_changes_nothing(existing: AppTest)
     assert existing.text_area(key="guardrail_editor_json_abc").value == "{ not json"
     click(existing, "guardrail_editor_json_abc_back")
     assert json.loads(existing.text_area(key="guardrail_editor_json_abc").value or "") == FULL.to_request()
+
+
+def test_what_is_saved_stays_while_aws_still_answers_the_old(existing: AppTest, bedrock: Bedrock) -> None:
+    existing.text_input(key="guardrail_editor_description").set_value("new")
+    run(existing)
+    bedrock.slow = True
+    click(existing, "guardrail_editor_save")
+    assert existing.text_input(key="guardrail_editor_description").value == "new"
+    bedrock.slow = False
+    bedrock.put("abc", "DRAFT", FULL.to_request() | {"description": "new"})
+    run(existing)
+    assert existing.text_input(key="guardrail_editor_description").value == "new"
+    assert existing.button(key="guardrail_editor_save").disabled
 
 
 def test_every_kind_is_added_at_once(existing: AppTest) -> None:
