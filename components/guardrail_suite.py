@@ -33,7 +33,9 @@ def guardrail_suite(identity: Identity, user: User, *, identifier: str, version:
         try:
             store = suite_store.store()
             name, cases = suite_editor(store, user)
-            _run(store, identity, user, _targets(identity, identifier, version), name, cases)
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                targets = _targets(identity, identifier, version)
+                _run(store, identity, user, targets, name, cases)
             _results(store, identity, user)
         except STORE_ERRORS as error:
             st.error(
@@ -74,18 +76,17 @@ def _run(
 ) -> None:
     why = _why_not(user, targets, cases)
     words = f"Check {len(cases):,} texts" if len(cases) != 1 else "Check 1 text"
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            words + (" on 2 versions" if len(targets) > 1 else ""),
-            key="guardrail_suite_run",
-            type="primary",
-            icon=":material/play_arrow:",
-            disabled=bool(why),
-            help=why or "One ApplyGuardrail call for each text and version. AWS bills its text units.",
-            on_click=_start,
-            args=(store, identity, user, targets, name, cases),
-        )
-        st.caption(" and ".join(plain(each.label) for each in targets) or "No guardrail is chosen")
+    st.button(
+        words + (" on 2 versions" if len(targets) > 1 else ""),
+        key="guardrail_suite_run",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=bool(why),
+        help=why or "One ApplyGuardrail call for each text and version. AWS bills its text units.",
+        on_click=_start,
+        args=(store, identity, user, targets, name, cases),
+    )
+    st.caption(" and ".join(plain(each.label) for each in targets) or "No guardrail is chosen")
 
 
 def _why_not(user: User, targets: list[Target], cases: tuple[Case, ...]) -> str:

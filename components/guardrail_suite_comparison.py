@@ -87,7 +87,8 @@ def _row(pair: Pair) -> dict[str, Any]:
         "Text": pair.text,
         "Acted before": policy_words(pair.before.acted),
         "Acts now": policy_words(pair.after.acted),
-        "Why now": pair.after.why or pair.before.why,
+        "Why before": pair.before.why,
+        "Why now": pair.after.why,
         "ID": pair.case_id,
     }
 

@@ -41,7 +41,7 @@ def result_view(store: SuiteStore, result: SuiteResult) -> None:
         return
     _headline(figures)
     with st.container(horizontal=True):
-        with st.container(width="content"):
+        with st.container(width=420):
             _matrix(figures)
         with st.container(width="stretch"):
             _policies(figures)

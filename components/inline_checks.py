@@ -136,7 +136,7 @@ def _decision(scores: Scores, reached: tuple[Score, ...]) -> None:
     else:
         st.success("**Would pass** with these thresholds.", icon=":material/check_circle:")
     marks = [
-        Mark(one.start, one.end, f"{_in_words(one.name)} {one.score:.2f}", "reported")
+        Mark(one.start, one.end, f"{_in_words(one.name)} {one.score:.2f}", "masked")
         for one in entities
         if one.start is not None and one.end is not None
     ]

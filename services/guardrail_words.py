@@ -194,7 +194,7 @@ def _grounding(item: JsonDict) -> str:
 def _details(item: JsonDict) -> Iterator[str]:
     for key in ("definition", "description"):
         if item.get(key):
-            yield str(item[key])
+            yield str(item[key]).rstrip(".")
     if item.get("examples"):
         yield "for example " + ", ".join(f"“{example}”" for example in item["examples"])
     if item.get("pattern"):

@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from botocore.exceptions import ClientError
 from streamlit.testing.v1 import AppTest
 
+from components.guardrail_suite_editor import Draft
 from services import guardrails, runtime
 from services.guardrail_suites import cases as suite_cases
 from services.guardrail_suites import store as suite_store
@@ -308,3 +310,22 @@ def test_a_database_that_cannot_be_read_is_a_sentence(page: AppTest, workspace: 
     workspace.change(database_url="sqlite:////proc/nowhere/w.db")
     checked(page)
     assert "The cases in the table are kept." in texts(page)
+
+
+def test_an_edit_on_one_page_of_the_table_keeps_the_others() -> None:
+    rows = [{"text": f"text {n}", "expected": "passed"} for n in range(450)]
+    draft = Draft()
+    draft.rows = suite_cases.rows_of(cases_of(rows).cases)
+    draft.turn_to(1)
+    edited = draft.base.copy()
+    edited.loc[0, "expected"] = "blocked"
+    edited = pd.concat([edited.drop(index=[1]), pd.DataFrame([{"text": "new"}, {}])], ignore_index=True)
+    draft.edit(edited)
+    cases = draft.read.cases
+    assert len(cases) == 449
+    assert (cases[199].text, cases[200].expected, cases[201].text) == ("text 199", "blocked", "text 202")
+    assert draft.read.faults == ("Row 400 expects nothing: write blocked, masked or passed.",)
+    draft.edit(edited.fillna("").replace({"expected": {"": "masked"}}))
+    assert [case.text for case in draft.read.cases if case.expected == "masked"] == ["new"]
+    draft.turn_to(2)
+    assert draft.now["text"].tolist()[-1] == "text 449"

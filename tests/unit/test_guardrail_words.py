@@ -74,7 +74,7 @@ def test_a_filter_that_only_reports_says_so() -> None:
 
 def test_a_topic_has_its_definition_and_examples() -> None:
     told = rule("topicPolicy", "topics", name="Money", definition="Advice.", examples=["Buy?"], type="DENY")
-    assert told == Rule("Money", "block", "block", "Advice.; for example “Buy?”")
+    assert told == Rule("Money", "block", "block", "Advice; for example “Buy?”")
 
 
 @pytest.mark.parametrize(
