@@ -74,9 +74,9 @@ class Gauge:
 
 
 def reasons_of(run: Run) -> tuple[Reason, ...]:
-    """Why a run of ApplyGuardrail came out as it did; nothing for one that has no answer."""
+    """Why a run of ApplyGuardrail came out as it did: what blocked first; () without an answer."""
     reasons = [Reason(finding, _rank(finding)) for finding in result_of(run).findings]
-    return tuple(sorted(reasons, key=lambda reason: _ORDER[reason.rank]))
+    return tuple(sorted(reasons, key=lambda reason: (_ORDER[reason.rank], reason.tone != "blocked")))
 
 
 def gauges_of(reasons: Sequence[Reason]) -> tuple[Gauge, ...]:
