@@ -57,30 +57,9 @@ def guardrail_form(
     def changed(**values: Any) -> None:
         change(replace(choice, **values))
 
-    listed = guardrails.guardrails(identity)
-    names = {one.id: f"{one.name} ({one.id})" for one in listed.summaries}
-    known = {one.arn: one.id for one in listed.summaries}
-    chosen = known.get(choice.identifier, choice.identifier)
-    options = list(names) if not chosen or chosen in names else [*names, chosen]
-    st.session_state[key] = chosen or None
-    st.selectbox(
-        "Guardrail",
-        options,
-        index=None,
-        key=key,
-        format_func=lambda one: names.get(one, one),
-        accept_new_options=True,
-        placeholder="none: choose one, or paste an ID or ARN",
-        on_change=lambda: changed(identifier=(st.session_state[key] or "").strip(), version=DRAFT),
-    )
-    _why_no_list(listed, identity)
+    guardrail_select(choice, identity, key=key, change=change)
     if not choice.identifier:
         return
-    if not well_formed(choice.identifier):
-        st.warning(
-            "A guardrail's ID has lower-case letters and digits alone; its ARN ends in `guardrail/<ID>`.",
-            icon=":material/warning:",
-        )
     left, right = st.columns(2)
     with left:
         _version(f"{key}_version", choice, identity, lambda version: changed(version=version))
@@ -106,13 +85,43 @@ def guardrail_form(
         )
 
 
+def guardrail_select(
+    choice: GuardrailChoice, identity: Identity, *, key: str, change: Callable[[GuardrailChoice], None]
+) -> None:
+    """Draw the choice of a guardrail, whatever its version; an ID or an ARN may be pasted."""
+    listed = guardrails.guardrails(identity)
+    names = {one.id: f"{one.name} ({one.id})" for one in listed.summaries}
+    known = {one.arn: one.id for one in listed.summaries}
+    chosen = known.get(choice.identifier, choice.identifier)
+    options = list(names) if not chosen or chosen in names else [*names, chosen]
+    st.session_state[key] = chosen or None
+    st.selectbox(
+        "Guardrail",
+        options,
+        index=None,
+        key=key,
+        format_func=lambda one: names.get(one, one),
+        accept_new_options=True,
+        placeholder="none: choose one, or paste an ID or ARN",
+        on_change=lambda: change(
+            replace(choice, identifier=(st.session_state[key] or "").strip(), version=DRAFT)
+        ),
+    )
+    _why_no_list(listed, identity)
+    if choice.identifier and not well_formed(choice.identifier):
+        st.warning(
+            "A guardrail's ID has lower-case letters and digits alone; its ARN ends in `guardrail/<ID>`.",
+            icon=":material/warning:",
+        )
+
+
 def _why_no_list(listed: Guardrails, identity: Identity) -> None:
     if listed.summaries:
         return
     if listed.problem:
         st.caption(f"The guardrails could not be listed: {plain(listed.problem.cause)}")
     elif identity.backend == "local":
-        st.caption("There is no guardrail on the local endpoint; a call that names one is refused there.")
+        st.caption("There is no guardrail on the local endpoint yet: make one in the guardrail tester.")
     else:
         st.caption(f"There is no guardrail in {identity.region}.")
 

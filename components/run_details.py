@@ -8,9 +8,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from components.guardrail_state import take_reply
 from components.metrics_line import format_ms, metrics_line
+from components.navigation import GUARDRAIL_TESTER
 from components.problem_card import problem_card
 from components.safe_markdown import plain
+from services import replies
 from services.code_export import DIALECTS, readable_body
 from services.runs import Run, to_json
 
@@ -37,6 +40,7 @@ def run_details(run: Run) -> None:
         _events(run)
     with code:
         _code(run)
+    _to_the_guardrail_tester(run)
     st.download_button(
         "Download this run as JSON",
         data=lambda: to_json(run),
@@ -46,6 +50,16 @@ def run_details(run: Run) -> None:
         on_click="ignore",
         key="run_details_download",
     )
+
+
+def _to_the_guardrail_tester(run: Run) -> None:
+    """Draw the button that takes a reply to the guardrail tester; nothing for what has no reply."""
+    reply = replies.read(run.call.operation, run.response or {}).text
+    if reply.strip() and st.button(
+        "Test the reply with a guardrail", key="run_details_guardrail", icon=":material/shield:"
+    ):
+        take_reply(reply)
+        st.switch_page(GUARDRAIL_TESTER)
 
 
 def _code(run: Run) -> None:

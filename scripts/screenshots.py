@@ -20,6 +20,7 @@ from scripts.served_app import ROOT, App, launch_chromium, start_app, workspace
 IMAGES = ROOT / "docs" / "images"
 PROMPT = "Why is the sky blue? Answer in three sentences."
 QUESTION = "How many cups does the kettle boil at once?"
+GUARDED = "My card is 4111 1111 1111 1111, write to jo@example.com. Which shares should I buy?"
 HEIGHT = 860
 WAIT_MS = 120_000
 
@@ -46,6 +47,8 @@ def main() -> None:
             save(page, options.out / "model_playground.png")
             show_rag_chat(page, app)
             save(page, options.out / "rag_chat.png")
+            show_guardrail(page, app.url)
+            save(page, options.out / "guardrail_tester.png")
             show_history(page, app.url)
             save(page, options.out / "run_history.png")
             show_home(page, app.url)
@@ -79,6 +82,14 @@ def show_rag_chat(page: Page, app: App) -> None:
     if number.count():  # how many claims rest on a source is up to the model
         number.first.click()
         page.wait_for_selector(".st-key-rag_document_0_1")
+
+
+def show_guardrail(page: Page, url: str) -> None:
+    """The verdict of the sample guardrail, which `show_rag_chat` has made with the other samples."""
+    page.goto(f"{url}/guardrail_tester")
+    page.locator(".st-key-guardrail_text textarea").fill(GUARDED)
+    page.locator(".st-key-guardrail_run button").click()
+    page.wait_for_selector(".st-key-guardrail_verdict")
 
 
 def show_history(page: Page, url: str) -> None:

@@ -264,8 +264,13 @@ def _read_price_file(path: Path, stamp: tuple[int, int]) -> Mapping[str, Price] 
 
 
 def _own_prices(content: dict[str, Any]) -> Mapping[str, Price]:
-    if unknown := content.keys() - {"models", "source", "as_of"}:
-        raise PriceFileError(f"{min(unknown)!r} is none of models, source, as_of.")
+    if unknown := content.keys() - {
+        "models",
+        "guardrails",
+        "source",
+        "as_of",
+    }:  # guardrail_prices reads its own
+        raise PriceFileError(f"{min(unknown)!r} is none of models, guardrails, source, as_of.")
     source, as_of = content.get("source", "own price"), content.get("as_of")
     models = content.get("models", {})
     if not isinstance(source, str) or not isinstance(models, dict):

@@ -10,6 +10,7 @@ from typing import Any
 from services.citations import RAG_OPERATIONS, fold_rag
 from services.converse import UNPARSED, fold_converse
 from services.families import METRICS, MISSHAPEN, ChunkReader, fold_chunks, to_converse
+from services.guardrail_results import text_of
 from services.runs import Call, RunEvent, TokenUsage
 
 CONVERSE_OPERATIONS = ("Converse", "ConverseStream")
@@ -121,6 +122,8 @@ def prompt_of(call: Call) -> str:
     request = call.request
     if call.operation in INVOKE_OPERATIONS:
         request = request["body"] if isinstance(request.get("body"), dict) else {}
+    if call.operation == "ApplyGuardrail":
+        return text_of(call)
     for name in ("prompt", "inputText", "message"):
         if isinstance(request.get(name), str):
             return str(request[name])

@@ -20,6 +20,7 @@ PART_OF_PAGE = {
     "home": ".st-key-recent_runs",
     "model_playground": ".st-key-playground_prompt",
     "rag_chat": ".st-key-rag_new_session",
+    "guardrail_tester": ".st-key-guardrail_refresh",
     "run_history": ".st-key-history_details",
 }
 PASSWORD = "correct horse"

@@ -25,6 +25,7 @@ PART_OF_PAGE = {
     "home.py": "health_refresh",
     "model_playground.py": "playground_new_chat",
     "rag_chat.py": "rag_new_session",
+    "guardrail_tester.py": "guardrail_refresh",
     "run_history.py": "history_details",
 }
 """A button of each page, by which it is seen that the page was drawn."""
