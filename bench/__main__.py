@@ -154,8 +154,9 @@ def page_rows(browser: Browser) -> list[Row]:
             return [
                 row,
                 pages.switching(browser, app.url),
-                *rag_page.measure(browser, app.url, Path(folder), session_of(f"{folder}/local")),
                 *memory.measure(browser, app.url, app.process.pid),
+                *rag_page.measure(browser, app.url, Path(folder), session_of(f"{folder}/local")),
+                memory.with_knowledge_base(app.process.pid),
             ]
         finally:
             app.stop()

@@ -31,6 +31,14 @@ def measure(browser: Browser, app_url: str, app_pid: int) -> list[Row]:
     ]
 
 
+def with_knowledge_base(app_pid: int) -> Row:
+    """The row on the endpoint once knowledge bases are asked: LanceDB is loaded with the first of them."""
+    return Row(
+        "memory: endpoint with its model and a knowledge base",
+        f"{settled_mb(child(app_pid, 'localbedrock')):.0f} MB",
+    )
+
+
 def settled_mb(pid: int) -> float:
     """What a process holds once that has stopped changing."""
     deadline = time.monotonic() + SETTLE_SECONDS

@@ -28,7 +28,7 @@ QUESTIONS = (
 WATCH = """answer => {
   window.watching?.disconnect();
   window.first = null;
-  const waiting = /^(Searching the knowledge base|Waiting for the first token)?$/;
+  const waiting = /^(Searching the knowledge base, then answering)?$/;
   const look = () => {
     const text = document.querySelector(answer)?.textContent ?? '';
     if (!waiting.test(text)) window.first ??= Date.now();
