@@ -1,7 +1,7 @@
 """Hate, insults, sexual content, violence, misconduct and prompt attacks (contentPolicy).
 
-A small classifier (:mod:`classifier`) and, for prompt attacks, known phrases (:mod:`attack_patterns`). It catches
-what is said plainly in English. It knows nothing of context, irony, hints and other languages, where AWS's
+A small classifier (:mod:`classifier`) and, for prompt attacks, known phrases (:mod:`attack_patterns`). It
+catches what is said plainly in English. It knows nothing of context, irony, hints and other languages, where AWS's
 models do; see docs/guardrails.md for how often it is right.
 """
 

@@ -1,9 +1,9 @@
 """Contextual grounding and relevance (contextualGroundingPolicy).
 
-Grounding: how well the sources support the answer's weakest sentence, by its words, numbers, names and meaning.
+Grounding: how well the sources support the answer's weakest sentence, by words, numbers, names and meaning.
 Relevance: how near the answer's meaning and words are to the query's. What follows from the sources only by
-thinking, arithmetic or general knowledge counts as not grounded; a sentence that uses the sources' words to say
-something else may pass.
+thinking, arithmetic or general knowledge counts as not grounded; a sentence that uses the sources' words to
+say something else may pass.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ _SAME_WORD = 0.65
 _ON_THE_QUERY = 0.45
 _NAME = re.compile(r"(?<=[\w,;:)] )[A-Z][\w'’-]+")
 _SMALL_TALK = words(
-    "hello hi sure yes okay certainly absolutely course here following follows thanks thank welcome glad happy hope "
-    "helps help know let feel free ask contact questions assist assistance great good sorry further anything today"
+    "hello hi sure yes okay certainly absolutely course here following follows thanks thank welcome glad happy "
+    "hope helps help know let feel free ask contact questions assist assistance great good sorry further "
+    "anything today"
 ).content
 """A sentence of these words alone ("I hope this helps.") states nothing."""
 
