@@ -1,4 +1,4 @@
-"""A filter stops what its category is, as strictly as its strength says, and passes what only looks like it."""
+"""A filter stops its category, as strictly as its strength says, and passes what only looks like it."""
 
 from __future__ import annotations
 

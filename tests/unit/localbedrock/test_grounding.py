@@ -15,8 +15,8 @@ SOURCES = [
         "Refunds are paid to the original payment method within 5 business days."
     ),
     (
-        "The Aurora lamp has a 9 W LED with 806 lumens. Its battery lasts 14 hours. It was designed in Oslo by "
-        "Ingrid Berg."
+        "The Aurora lamp has a 9 W LED with 806 lumens. Its battery lasts 14 hours. It was designed in Oslo "
+        "by Ingrid Berg."
     ),
 ]
 QUERY = "How long can I return an order?"
