@@ -4,18 +4,15 @@ refuses of it.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-import regex
-
 from localbedrock.errors import AwsError, validation
+from localbedrock.guardrails.patterns import check_pattern
 
 MAX_THRESHOLD = 0.99
 
-_LOOKAROUND = re.compile(r"(?<!\\)\(\?<?[=!]")
 _SIDES: dict[str, Any] = {"inputEnabled": True, "outputEnabled": True}
 _MODALITIES: dict[str, Any] = {"inputModalities": ["TEXT"], "outputModalities": ["TEXT"]}
 
@@ -77,7 +74,7 @@ def _sensitive(config: Mapping[str, Any]) -> Item:
     _unique(regexes, lambda each: each["name"], "regex name")
     _unique(regexes, lambda each: each["pattern"], "regex pattern")
     for each in regexes:
-        _check_pattern(each["name"], each["pattern"])
+        check_pattern(each["name"], each["pattern"])
     return _filled({"piiEntities": entities, "regexes": regexes})
 
 
@@ -91,15 +88,6 @@ def _grounding(config: Mapping[str, Any]) -> Item:
                 f"not {each['threshold']}."
             )
     return {"filters": filters} if filters else {}
-
-
-def _check_pattern(name: str, pattern: str) -> None:
-    if _LOOKAROUND.search(pattern):
-        raise validation(f"The regex {name} uses lookaround, which guardrails do not support.")
-    try:
-        regex.compile(pattern)
-    except (regex.error, OverflowError, RecursionError) as error:
-        raise validation(f"The regex {name} is not a valid regular expression: {error}.") from None
 
 
 def _blocking(item: Mapping[str, Any]) -> Item:

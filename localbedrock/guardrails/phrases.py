@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import regex
 
@@ -16,8 +16,7 @@ _TOKEN = regex.compile(rf"[{_ALONE}]|[^\W{_ALONE}]+|[^\w\s]")
 _QUOTES = str.maketrans("\u2018\u2019\u201b\u201c\u201d\u201f", "'''\"\"\"")
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(NamedTuple):
     """A word or a sign, without upper case; ``glued`` to what stands before it, or apart from it."""
 
     text: str

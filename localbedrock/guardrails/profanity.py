@@ -12,7 +12,7 @@ from localbedrock.guardrails.phrases import Phrases
 _ORDINARY = Path(__file__).parent / "data" / "not_profane.txt"
 _DISGUISES = str.maketrans("013457@$!", "oieastasi")
 """Digits and signs that stand for letters: one for one, so that nothing moves."""
-_DISGUISED = re.compile(r"(?<!\S)(?=\S*[a-z])(?=\S*[013457@$!])\S{4,}", re.IGNORECASE)
+_DISGUISED = re.compile(r"(?<!\S)(?=\S*[a-z])(?=\S*[013457@$!])\S{4,}(?<![!?.,;:)'\"])", re.IGNORECASE)
 _LETTERS = re.compile(r"[a-z]{4,}")
 _VOWELS = re.compile("[aeiou]")
 
@@ -37,12 +37,13 @@ def _phrases() -> Phrases:
 
 
 def _starred(word: str) -> set[str]:
-    """A word with its vowels, or all but its ends, as stars."""
+    """A word with its vowels, or all but its ends, as stars; never the first letter."""
     if not _LETTERS.fullmatch(word):
         return set()
     inner = word[0] + "*" * (len(word) - 2) + word[-1]
-    single = {word[: match.start()] + "*" + word[match.end() :] for match in _VOWELS.finditer(word)}
-    return {inner, _VOWELS.sub("*", word), *single} - {word}
+    vowels = list(_VOWELS.finditer(word, 1))
+    single = {word[: vowel.start()] + "*" + word[vowel.end() :] for vowel in vowels}
+    return {inner, word[0] + _VOWELS.sub("*", word[1:]), *single} - {word}
 
 
 def _lines(path: Path) -> list[str]:

@@ -9,7 +9,7 @@ import regex
 
 from localbedrock.embeddings import Embedder
 from localbedrock.errors import validation
-from localbedrock.guardrails.normal_text import normal
+from localbedrock.guardrails.normal_text import Normal, normal
 from localbedrock.guardrails.sides import action_of, is_enabled
 from localbedrock.guardrails.values import Found, Source
 
@@ -25,19 +25,19 @@ def assess(policy: Mapping[str, Any], text: str, source: Source, _embedder: Embe
     one that takes longer than :data:`TIME_LIMIT_S`.
     """
     founds = []
+    seen = normal(text)
     for each in policy.get("regexes", []):
         if not is_enabled(each, source):
             continue
-        for start, end in _spans(each, text):
+        for start, end in _spans(each, text, seen):
             item = {"name": each["name"], "match": text[start:end], "regex": each["pattern"]}
             told = item | {"action": action_of(each, source), "detected": True}
             founds.append(Found("regexes", told, start, end, "{" + each["name"] + "}"))
     return founds
 
 
-def _spans(each: Mapping[str, Any], text: str) -> list[tuple[int, int]]:
+def _spans(each: Mapping[str, Any], text: str, seen: Normal) -> list[tuple[int, int]]:
     """Where an expression matches in the text and without what is invisible in it: each place once."""
-    seen = normal(text)
     spans = _matches(each, text)
     if seen.text != text:
         spans += [seen.span(*span) for span in _matches(each, seen.text)]

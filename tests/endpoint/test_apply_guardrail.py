@@ -23,7 +23,7 @@ def runtime(endpoint: Endpoint) -> Any:
 
 @pytest.fixture(scope="module")
 def guardrail(endpoint: Endpoint) -> Iterator[str]:
-    """A guardrail of words and a regex; its version 1 knows another word."""
+    """A guardrail of words, personal data and a regex, with a version 1."""
     bedrock = endpoint.client("bedrock")
     content: dict[str, Any] = {
         "name": f"guardrail-{uuid4().hex}",
@@ -33,7 +33,10 @@ def guardrail(endpoint: Endpoint) -> Iterator[str]:
             "wordsConfig": [{"text": "acme"}, {"text": "rival", "inputAction": "NONE"}],
             "managedWordListsConfig": [{"type": "PROFANITY", "outputEnabled": False}],
         },
-        "sensitiveInformationPolicyConfig": {"regexesConfig": [ACCOUNT | {"inputAction": "BLOCK"}]},
+        "sensitiveInformationPolicyConfig": {
+            "piiEntitiesConfig": [{"type": kind, "action": "ANONYMIZE"} for kind in ("EMAIL", "IP_ADDRESS")],
+            "regexesConfig": [ACCOUNT | {"inputAction": "BLOCK"}],
+        },
         "contextualGroundingPolicyConfig": {"filtersConfig": [{"type": "GROUNDING", "threshold": 0.1}]},
     }
     identifier = bedrock.create_guardrail(**content)["guardrailId"]
@@ -75,7 +78,7 @@ def test_a_clean_text_passes(runtime: Any, guardrail: str) -> None:
     assert assessment["invocationMetrics"]["usage"] == answer["usage"]
     assert answer["usage"]["wordPolicyUnits"] == 1
     assert answer["usage"]["sensitiveInformationPolicyFreeUnits"] == 1
-    assert answer["usage"]["sensitiveInformationPolicyUnits"] == 0
+    assert answer["usage"]["sensitiveInformationPolicyUnits"] == 1
     assert answer["usage"]["topicPolicyUnits"] == 0
 
 
@@ -103,6 +106,20 @@ def test_masked_texts_take_the_given_ones_place(runtime: Any, guardrail: str) ->
     masked = text.replace("1234561666", "{Account Number}")
     assert answer["outputs"] == [{"text": masked}, {"text": "clean"}]
     assert apply(runtime, guardrail, text)["outputs"] == [{"text": "Not this question."}]
+
+
+def test_the_full_scope_tells_what_was_looked_for_in_vain(runtime: Any, guardrail: str) -> None:
+    # As recorded from AWS: personal data that is not there has no match; words and regexes are not told.
+    answer = apply(runtime, guardrail, "Send it to abc@pqrt.com", outputScope="FULL")
+    assert answer["outputs"] == [{"text": "Send it to {EMAIL}"}]
+    assert answer["assessments"][0]["sensitiveInformationPolicy"] == {
+        "piiEntities": [
+            {"match": "abc@pqrt.com", "type": "EMAIL", "action": "ANONYMIZED", "detected": True},
+            {"match": "", "type": "IP_ADDRESS", "action": "NONE", "detected": False},
+        ],
+        "regexes": [],
+    }
+    assert "wordPolicy" not in answer["assessments"][0]
 
 
 def test_a_policy_works_on_the_side_it_is_enabled_for(runtime: Any, guardrail: str) -> None:

@@ -19,6 +19,8 @@ from services.guardrail_suites import cases
 from services.settings import ROOT
 
 SAMPLES = ROOT / "localbedrock" / "samples"
+LEARNED = ROOT / "localbedrock" / "guardrails" / "data"
+ADJUSTED = ROOT / "tests" / "unit" / "localbedrock"
 GUARDRAIL: dict[str, Any] = json.loads((SAMPLES / "guardrail.json").read_text("utf-8"))
 CASE_COLUMNS = [
     "id",
@@ -169,3 +171,22 @@ def test_a_suite_takes_every_line(name: str) -> None:
     read = cases.read((SAMPLES / name).read_bytes(), name)
     assert read.faults == ()
     assert [case.text for case in read.cases] == [row["text"] for row in rows(name)]
+
+
+def test_no_text_that_measures_is_one_that_was_learned_or_adjusted_on() -> None:
+    measuring = {plainly(row["text"]) for row in CASES + LIBRARY}
+    learned = [
+        line[2:] for path in LEARNED.glob("*.txt") for line in path.read_text("utf-8").splitlines() if line
+    ]
+    adjusted = [
+        text
+        for path in ADJUSTED.glob("*_cases.py")
+        for text in re.findall(r'"([^"\n]+)"', path.read_text("utf-8"))
+    ]
+    assert len(learned) > 100
+    assert len(adjusted) > 100
+    assert measuring & {plainly(text) for text in learned + adjusted} == set()
+
+
+def plainly(text: str) -> str:
+    return re.sub(r"\W+", " ", text.lower()).strip()

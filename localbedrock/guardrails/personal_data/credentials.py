@@ -75,7 +75,7 @@ def _named(reading: Reading, kind: str) -> Iterator[tuple[int, int]]:
     text = reading.text
     no_secrets = lists.words("no_secrets")
     for label, found in reading.after(kind, VALUE):
-        value = found[0].rstrip(".,;:!?*")
+        value = found[0].rstrip(".,;:*")
         end = found.start() + len(value)
         joint = text[label.end : found.start()]
         quoted = joint[-1:] in "\"'`" and joint != ""

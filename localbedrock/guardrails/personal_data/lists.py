@@ -69,7 +69,7 @@ def _latin(names: Iterable[str]) -> set[str]:
 @cache
 def first_names() -> frozenset[str]:
     """First names of many languages, capitalised."""
-    return frozenset().union(
+    return words("first_names").union(
         *(_latin(getattr(_provider("person", locale), "first_names", ())) for locale in PEOPLE)
     )
 
@@ -88,7 +88,7 @@ def lone_names() -> frozenset[str]:
 @cache
 def surnames() -> frozenset[str]:
     """Last names of many languages, capitalised."""
-    return frozenset().union(
+    return words("surnames").union(
         *(_latin(getattr(_provider("person", locale), "last_names", ())) for locale in PEOPLE)
     )
 

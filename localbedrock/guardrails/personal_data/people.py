@@ -25,7 +25,8 @@ INTRODUCED = re.compile(
 )
 PLAIN_NAME = re.compile(WORD + r"(?: (?:[A-Z]\.? )?" + WORD + r"){0,2}")
 TITLE = re.compile(
-    r"\b(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Professor|Doctor|Sir|Dame|Madame|Herr|Frau|Señora?|Captain|Judge|Senator)\.? "
+    r"\b(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Professor|Doctor|Sir|Dame|Madame|Herr|Frau|Señora?"
+    r"|Captain|Judge|Senator)\.? "
     r"(?=[^\W\d_a-z])(" + WORD + r"(?: (?:[A-Z]\. )?(?=[^\W\d_a-z])" + WORD + r"){0,2})"
 )
 AGE_NUMBER = (

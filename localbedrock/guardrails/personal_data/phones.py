@@ -73,7 +73,8 @@ def _plans() -> dict[str, re.Pattern[str]]:
     plans = {}
     for region in REGIONS:
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
-        plans[region] = re.compile(metadata.general_desc.national_number_pattern)
+        if metadata and metadata.general_desc and (pattern := metadata.general_desc.national_number_pattern):
+            plans[region] = re.compile(pattern)
     return plans
 
 

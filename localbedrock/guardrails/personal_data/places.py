@@ -44,6 +44,7 @@ BEFORE_PLACE = re.compile(
     r"|lives?|capital|and|or)[ :,]{1,3}(?:the )?$|, $",
     re.IGNORECASE,
 )
+FIRST_NAME = re.compile(r"\b([^\W\d_]+) $")
 JOINT = re.compile(r",? {1,2}|,?\n")
 
 
@@ -113,9 +114,12 @@ def _places(text: str) -> Iterator[tuple[int, int, float, bool]]:
 
 def _speaks_of_a_place(text: str, start: int, end: int, name: str) -> bool:
     """Whether a name that is a person's too ("Jordan") is a place here."""
-    if name not in lists.places_that_are_names() and name not in lists.first_names():
-        return True
     before = text[max(0, start - 20) : start]
+    first = FIRST_NAME.search(before)
+    if first and first[1] in lists.lone_names():
+        return False
+    if name not in lists.places_that_are_names():
+        return True
     after = re.match(r" (?=[^\W\d_a-z])([^\W\d_]+)", text[end : end + 30])
     if after and after[1] in lists.surnames():
         return False

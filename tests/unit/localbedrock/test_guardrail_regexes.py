@@ -9,6 +9,7 @@ import pytest
 from localbedrock.embeddings import Embedder
 from localbedrock.errors import AwsError
 from localbedrock.guardrails.masking import masked
+from localbedrock.guardrails.patterns import check_pattern
 from localbedrock.guardrails.regexes import assess
 from localbedrock.guardrails.values import Found
 
@@ -69,3 +70,23 @@ def test_an_expression_that_takes_too_long_is_named() -> None:
 
 def test_long_texts_are_quick() -> None:
     assert len(find("number 1234561666, " * 5_000, ACCOUNT)) == 5_000
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("(((a{1000}){1000}){1000})", "too large"),
+        (r"(?:[)\]]{900}|b){900,}x?", "too large"),
+        ("a(?<!b)", "lookaround"),
+        ("(a", "not a valid"),
+        ("a{99999999999}", "too large"),
+    ],
+)
+def test_expressions_that_cannot_be_compiled_are_refused(pattern: str, said: str) -> None:
+    with pytest.raises(AwsError, match=said):
+        check_pattern("Mine", pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"\(\?=\d{3}-\d{2}", r"(?:[0-9a-f]{4}-){3,8}[)}]", "{}", "a{,3}", "x?"])
+def test_everyday_expressions_are_taken(pattern: str) -> None:
+    check_pattern("Mine", pattern)

@@ -86,6 +86,7 @@ def profane(text: str) -> list[str]:
     [
         ("Well, SHIT happens", ["SHIT"]),
         ("sh1t $hit sh!t b00bs", ["sh1t", "$hit", "sh!t", "b00bs"]),
+        ("What b00bs! A b@stard.", ["b00bs", "b@stard"]),
         ("sh*t f**k f*ck", ["sh*t", "f**k", "f*ck"]),
         ("f.u.c.k and sh\u200bit", ["f.u.c.k", "sh\u200bit"]),
     ],
