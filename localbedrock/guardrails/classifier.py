@@ -1,10 +1,10 @@
 """How much a text is of a kind (hate, a jailbreak ...), by a small logistic regression.
 
 It learns at first use, in a fraction of a second, from the example sentences in ``data``: one file for each
-kind, with examples (``+``), sentences that only look like it (``-``) and telling words (``=``). What it knows of
-a sentence is its embedding, the telling words in it, how near its nearest word comes to one, and some turns of
-phrase ("how do I", "you are"). It reads English. Other languages are judged by the few words that the embeddings
-share with English, irony and hints not at all.
+kind, with examples (``+``), sentences that only look like it (``-``) and telling words (``=``). What it
+knows of a sentence is its embedding, the telling words in it, how near its nearest word comes to one, and
+some turns of phrase ("how do I", "you are"). It reads English. Other languages are judged by the few words
+that the embeddings share with English, irony and hints not at all.
 """
 
 from __future__ import annotations
