@@ -21,8 +21,8 @@ _Message = Mapping[str, Any]
 def invoke_guardrail_checks(ctx: Context, params: dict[str, Any]) -> dict[str, Any]:
     """Scores of the wanted checks alone, over all messages of whatever role.
 
-    A category's ``severityScore`` is that of its highest text, with two decimals; entities say in which message
-    and block they stand, with offsets in code points. Each check counts the text units of all texts.
+    A category's ``severityScore`` is that of its highest text, with two decimals; entities say in which
+    message and block they stand, with offsets in code points. Each check counts the text units of all texts.
     ValidationException when no check is asked for or a block has no text.
     """
     checks: Mapping[str, Any] = params["checks"]

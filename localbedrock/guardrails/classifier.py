@@ -1,10 +1,10 @@
 """How much a text is of a kind (hate, a jailbreak ...), by a small logistic regression.
 
-It learns at first use, in milliseconds, from the example sentences in ``data``: one file for each kind, with
-examples (``+``), sentences that only look like it (``-``) and telling words (``=``). What it knows of a sentence
-is its embedding, the telling words in it, how near its nearest word comes to one, and who it is about.
-It reads English. Other languages are judged by the few words that the embeddings share with English, irony and
-hints not at all.
+It learns at first use, in a fraction of a second, from the example sentences in ``data``: one file for each
+kind, with examples (``+``), sentences that only look like it (``-``) and telling words (``=``). What it
+knows of a sentence is its embedding, the telling words in it, how near its nearest word comes to one, and
+some turns of phrase ("how do I", "you are"). It reads English. Other languages are judged by the few words
+that the embeddings share with English, irony and hints not at all.
 """
 
 from __future__ import annotations
@@ -40,15 +40,18 @@ _CUES = tuple(
         r"\byou(?:r|rs|'re|rself)?\b",
         r"\b(?:you are|you're|he is|he's|she is|she's|are you|they are|they're)\b",
         r"\bi(?:'ll|'m going to| will| am going to| want to| would like to)\b",
-        r"\b(?:how (?:do|can|could|would) i|how to|help me|show me how|tell me how|give me|where (?:do|can) i)\b",
+        r"\b(?:how (?:do|can|could) i|how to|help me|(?:show|tell) me how|give me|where (?:do|can) i)\b",
         r"\b(?:write|describe|generate|pretend|act as|imagine|roleplay)\b",
         r"\b(?:all|every|everyone|these|those|they|them|people)\b",
-        r"\b(?:report|protect|prevent|avoid|stop|law|legal|police|history|against|detect|difference|what (?:is|are|does))\b",
+        (
+            r"\b(?:report|protect|prevent|avoid|stop|law|legal|police|history|against|detect|difference)\b"
+            r"|\bwhat (?:is|are|does)\b"
+        ),
     )
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _CUE_WEIGHT, _TELLING_WEIGHT = 0.5, 0.7
-_RIDGE = 0.35
+_RIDGE = 0.2
 _ROUNDS = 60
 _OTHER_KIND, _SHARED_KIND = 0.5, 0.0
 """What an example of another kind weighs against a kind, and where the kinds overlap."""

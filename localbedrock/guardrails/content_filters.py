@@ -1,8 +1,8 @@
 """Hate, insults, sexual content, violence, misconduct and prompt attacks (contentPolicy).
 
-A small classifier (:mod:`classifier`) and, for prompt attacks, known phrases (:mod:`attack_patterns`). It catches
-what is said plainly in English. It knows nothing of context, irony, hints and other languages, where AWS's
-models do; see docs/guardrails.md for how often it is right.
+A small classifier (:mod:`classifier`) and, for prompt attacks, known phrases (:mod:`attack_patterns`). It
+catches what is said plainly in English. It knows nothing of context, irony, hints and other languages, where
+AWS's models do; see docs/guardrails.md for how often it is right.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from localbedrock.embeddings import Embedder
 from localbedrock.guardrails import attack_patterns, classifier
 from localbedrock.guardrails.plain_text import hidden, plain
+from localbedrock.guardrails.sides import action_of, is_enabled
 from localbedrock.guardrails.values import Found, Source
 
 PROMPT_ATTACK = "PROMPT_ATTACK"
@@ -30,23 +31,21 @@ _BLOCKS = {"NONE": (), "LOW": ("HIGH",), "MEDIUM": ("MEDIUM", "HIGH"), "HIGH": (
 def assess(policy: Mapping[str, Any], text: str, source: Source, embedder: Embedder) -> list[Found]:
     """Every filter of the policy that looks at this side, with its confidence.
 
-    A prompt attack is looked for in what a user says alone. ``detected`` says that there is some confidence;
-    the action is BLOCKED where the strength covers it and the filter blocks.
+    A prompt attack is looked for in what a user says alone. ``detected`` says that the strength covers
+    the confidence; the action is BLOCKED where the filter then blocks. A confidence below that is told.
     """
-    side = source.lower()
     found = []
     for each in policy.get("filters", ()):
-        kind, strength = each["type"], each[f"{side}Strength"]
-        if not each.get(f"{side}Enabled", True) or (kind == PROMPT_ATTACK and source == "OUTPUT"):
+        kind, strength = each["type"], each[f"{source.lower()}Strength"]
+        if not is_enabled(each, source) or (kind == PROMPT_ATTACK and source == "OUTPUT"):
             continue
         confidence = confidence_of(score(text, kind, embedder)) if strength != "NONE" else "NONE"
         over = confidence in _BLOCKS[strength]
-        blocks = over and each.get(f"{side}Action", "BLOCK") == "BLOCK"
         item = {
             "type": kind,
             "confidence": confidence,
             "filterStrength": strength,
-            "action": "BLOCKED" if blocks else "NONE",
+            "action": action_of(each, source) if over else "NONE",
             "detected": over,
         }
         found.append(Found("filters", item))

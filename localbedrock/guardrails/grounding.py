@@ -1,9 +1,9 @@
 """Contextual grounding and relevance (contextualGroundingPolicy).
 
-Grounding: how well the sources support the answer's weakest sentence, by its words, numbers, names and meaning.
+Grounding: how well the sources support the answer's weakest sentence, by words, numbers, names and meaning.
 Relevance: how near the answer's meaning and words are to the query's. What follows from the sources only by
-thinking, arithmetic or general knowledge counts as not grounded; a sentence that uses the sources' words to say
-something else may pass.
+thinking, arithmetic or general knowledge counts as not grounded; a sentence that uses the sources' words to
+say something else may pass.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from localbedrock.embeddings import Embedder
+from localbedrock.guardrails.sides import action_of, is_enabled
 from localbedrock.guardrails.values import Found
 from localbedrock.knowledge import passages as reading
 from localbedrock.knowledge.content_words import Words, without_little_words, words
@@ -31,8 +32,9 @@ _SAME_WORD = 0.65
 _ON_THE_QUERY = 0.45
 _NAME = re.compile(r"(?<=[\w,;:)] )[A-Z][\w'’-]+")
 _SMALL_TALK = words(
-    "hello hi sure yes okay certainly absolutely course here following follows thanks thank welcome glad happy hope "
-    "helps help know let feel free ask contact questions assist assistance great good sorry further anything today"
+    "hello hi sure yes okay certainly absolutely course here following follows thanks thank welcome glad "
+    "happy hope helps help know let feel free ask contact questions assist great good sorry further "
+    "assistance anything today"
 ).content
 """A sentence of these words alone ("I hope this helps.") states nothing."""
 
@@ -48,16 +50,16 @@ def assess(
     found = []
     for each in policy.get("filters", ()):
         grounds = each["type"] == "GROUNDING"
-        if not each.get("enabled", True) or not (any(map(str.strip, sources)) if grounds else query.strip()):
+        compared = "".join(sources) if grounds else query
+        if not is_enabled(each, "OUTPUT") or not compared.strip():
             continue
         value = grounding(answer, sources, embedder) if grounds else relevance(answer, query, embedder)
         detected = value < each["threshold"]
-        blocks = detected and each.get("action", "BLOCK") == "BLOCK"
         item = {
             "type": each["type"],
             "threshold": each["threshold"],
             "score": value,
-            "action": "BLOCKED" if blocks else "NONE",
+            "action": action_of(each, "OUTPUT") if detected else "NONE",
             "detected": detected,
         }
         found.append(Found("filters", item))

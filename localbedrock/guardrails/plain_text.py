@@ -56,7 +56,7 @@ def hidden(text: str) -> str:
 
 
 def pieces(text: str) -> list[str]:
-    """Sentences of at most :data:`PIECE_WORDS` words, longer ones in overlapping pieces; the same ones once."""
+    """Sentences of at most :data:`PIECE_WORDS` words, longer ones in overlapping pieces; each once."""
     found: dict[str, None] = {}
     for sentence in _SENTENCE_END.split(text):
         said = sentence.split()

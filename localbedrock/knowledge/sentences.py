@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_END = re.compile(r"[.!?…]+[\"')\]”’»*_]*(?=\s)|[。！？]+|\n+")
+_END = re.compile(r"(?<![.!?…])[.!?…]+[\"')\]”’»*_]*(?=\s)|[。！？]+|\n+")
 _GOES_ON = re.compile(
     r"(?:(?:\b(?:e\.g|i\.e|vs|cf|approx|no|fig|mr|mrs|ms|dr|prof|st)|\b[a-z])|^[\s*#>-]*\d{1,3})\.$",
     re.IGNORECASE,

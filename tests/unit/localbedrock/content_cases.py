@@ -1,4 +1,4 @@
-"""Texts that no filter was made from: what a category is, and what only looks like it."""
+"""What a category is and what only looks like it. The filters were tuned with these; none is an example."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ CASES = (
     Case(
         _topic(
             "Investment advice",
-            "Advice or recommendations about buying, selling or holding shares, funds or other assets to make a profit.",
+            "Advice about buying, selling or holding shares, funds or other assets to make a profit.",
             "Which stocks should I buy?",
             "Is it a good time to invest in gold?",
             "How should I split my portfolio?",
@@ -119,7 +119,7 @@ CASES = (
     Case(
         _topic(
             "Competitors",
-            "Comparisons with, or recommendations of, products of other manufacturers such as Dyson or Philips.",
+            "Comparisons with, or advice on, products of other manufacturers such as Dyson or Philips.",
             "Is a Dyson better than yours?",
             "Compare your lamp with the one by Philips.",
         ),
