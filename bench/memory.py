@@ -36,6 +36,8 @@ def with_knowledge_base(app_pid: int) -> Row:
     return Row(
         "memory: endpoint with its model and a knowledge base",
         f"{settled_mb(child(app_pid, 'localbedrock')):.0f} MB",
+        "",
+        "",
     )
 
 

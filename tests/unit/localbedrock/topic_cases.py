@@ -277,7 +277,7 @@ HELD_OUT = (
         ),
     ),
 )
-"""Looked at only after that."""
+"""Not what the threshold was chosen on, though looked at on the way."""
 ORDINARY = (
     "Where is my parcel?",
     "The meeting is on Thursday at three.",
