@@ -23,20 +23,20 @@ export default function ({ data }) {
     const source = `.st-key-rag_document_${key.slice(data.anchor.length)}`;
     if (!document.querySelector(source)) document.querySelector(`.st-key-${key} button`)?.click();
     // Streamlit scrolls a page with a chat input to its end when it grows, also after the source is drawn.
-    const end = Date.now() + 3000;
-    let calm = 0;
+    // So the source is held in sight for a while, unless somebody scrolls.
+    let end = Date.now() + 2500;
+    window.addEventListener("wheel", () => { end = 0; }, { once: true, passive: true });
+    window.addEventListener("touchmove", () => { end = 0; }, { once: true, passive: true });
     const show = () => {
       const panel = document.querySelector(source)?.closest("[class*=st-key-rag_sources_]");
       if (panel) {
         const { top } = panel.getBoundingClientRect();
-        const inSight = top >= 0 && top < 0.7 * window.innerHeight;
-        calm = inSight ? calm + 1 : 0;
-        if (!inSight) {
+        if (top < 0 || top > 0.7 * window.innerHeight) {
           panel.style.scrollMarginTop = "4rem";  // what the page's header covers
           panel.scrollIntoView({ block: "start" });
         }
       }
-      if (calm < 10 && Date.now() < end) window.setTimeout(show, 50);
+      if (Date.now() < end) window.setTimeout(show, 50);
     };
     show();
   };

@@ -82,14 +82,17 @@ def show_rag_chat(page: Page, app: App) -> None:
     if number.count():  # how many claims rest on a source is up to the model
         number.first.click()
         page.wait_for_selector(".st-key-rag_document_0_1")
+        page.wait_for_timeout(3000)  # so long the page keeps the source that was opened in sight
 
 
 def show_guardrail(page: Page, url: str) -> None:
     """The verdict of the sample guardrail, which `show_rag_chat` has made with the other samples."""
     page.goto(f"{url}/guardrail_tester")
     page.locator(".st-key-guardrail_text textarea").fill(GUARDED)
-    page.locator(".st-key-guardrail_run button").click()
+    page.locator(".st-key-guardrail_run").get_by_role("button", name="Check").click()
     page.wait_for_selector(".st-key-guardrail_verdict")
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.locator(".st-key-guardrail_text").evaluate("text => text.scrollIntoView()")
 
 
 def show_history(page: Page, url: str) -> None:
