@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
-from sqlalchemy.exc import SQLAlchemyError
 
 from components.batch_draft import columns_of, draft, draft_form
 from components.batch_jobs_form import batch_jobs_form
@@ -17,10 +16,9 @@ from services.batch_store import BatchStore
 from services.batch_values import Batch
 from services.clients import Identity
 from services.conversations import Pane
-from services.run_tables import StoreError
+from services.run_tables import STORE_ERRORS
 from services.users import User
 
-_UNREADABLE = (StoreError, SQLAlchemyError, OSError)
 PARAMETER = "batch"
 """The query parameter that names the open batch."""
 
@@ -41,7 +39,7 @@ def batch_view(user: User, identity: Identity, panes: Sequence[Pane]) -> None:
                 on_keep=lambda: _make(store, user, identity, panes, run=False),
             )
             _earlier(store, user)
-    except _UNREADABLE as error:
+    except STORE_ERRORS as error:
         st.error(
             f"{plain(run_store.reason(error))}\n\n**What to do:** check `WORKBENCH_DATABASE_URL`, its disk "
             "and its rights. Your file and template are kept.",
@@ -82,7 +80,7 @@ def _make(store: BatchStore, user: User, identity: Identity, panes: Sequence[Pan
         st.query_params[PARAMETER] = batch_id
         if run and (batch := store.get(batch_id, user.username)):
             _run(store, batch, identity)
-    except _UNREADABLE as error:
+    except STORE_ERRORS as error:
         st.toast(f"The batch was not made: {plain(run_store.reason(error))}", icon=":material/error:")
 
 
@@ -130,7 +128,7 @@ def _resume(store: BatchStore, batch_id: str, user: User, identity: Identity, *,
             store.reopen_failed(batch_id, user.username)
         if batch := store.get(batch_id, user.username):
             _run(store, batch, identity)
-    except _UNREADABLE as error:
+    except STORE_ERRORS as error:
         st.toast(f"The batch did not go on: {plain(run_store.reason(error))}", icon=":material/error:")
 
 

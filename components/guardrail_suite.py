@@ -11,7 +11,6 @@ from components.kept_text import kept_choice
 from components.problem_card import problem_card
 from components.safe_markdown import plain
 from services import batch_values, guardrails, run_store, settings
-from services.background import STORE_ERRORS
 from services.clients import Identity
 from services.guardrail_suites import runner as suite_runner
 from services.guardrail_suites import store as suite_store
@@ -20,6 +19,7 @@ from services.guardrail_suites.metrics import verdicts
 from services.guardrail_suites.runner import Runners, SuiteRunner
 from services.guardrail_suites.store import SuiteStore
 from services.guardrail_suites.values import SuiteResult, Target
+from services.run_tables import STORE_ERRORS
 from services.users import User
 
 _POLL_S = 1.0

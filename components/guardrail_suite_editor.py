@@ -11,14 +11,13 @@ import streamlit as st
 from components.kept_text import keep, kept, kept_input
 from components.safe_markdown import plain
 from services import run_store
-from services.background import STORE_ERRORS
 from services.batch_files import BatchFileError
 from services.guardrail_suites import cases as suite_cases
 from services.guardrail_suites.cases import COLUMNS, Case, Read
 from services.guardrail_suites.metrics import EXPECTED
 from services.guardrail_suites.names import POLICIES
 from services.guardrail_suites.store import SuiteStore
-from services.guardrail_suites.tables import LONGEST_NAME
+from services.run_tables import LONGEST_NAME, STORE_ERRORS
 from services.users import User
 
 PAGE_ROWS = 200

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.recent_runs import UNREADABLE, unreadable_history
+from components.recent_runs import unreadable_history
 from components.safe_markdown import plain
 from services import run_files, run_store
+from services.run_tables import STORE_ERRORS
 from services.runs import RunFormatError
 from services.users import User
 
@@ -31,7 +32,7 @@ def history_import(user: User) -> None:
                 title="This file cannot be imported",
                 icon=":material/error:",
             )
-        except UNREADABLE as error:
+        except STORE_ERRORS as error:
             unreadable_history(error)
         else:
             st.session_state.history_uploads = uploads + 1  # a fresh upload: a rerun must not import again

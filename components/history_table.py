@@ -13,10 +13,11 @@ import streamlit as st
 
 from components.metrics_line import format_ms, format_usd
 from components.navigation import MODEL_PLAYGROUND, RUN_HISTORY, page_of
-from components.recent_runs import UNREADABLE, unreadable_history
+from components.recent_runs import unreadable_history
 from components.run_details import run_details
 from services import run_files, run_store
 from services.run_store import RunFilter, RunScope, RunSummary
+from services.run_tables import STORE_ERRORS
 from services.runs import RunState, to_json
 from services.users import User
 
@@ -28,7 +29,7 @@ def history_table(user: User) -> None:
     """Draw the filters, one page of runs, and the actions on what is selected in it."""
     try:
         _table(user)
-    except UNREADABLE as error:
+    except STORE_ERRORS as error:
         unreadable_history(error)
 
 

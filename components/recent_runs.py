@@ -5,18 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
-from sqlalchemy.exc import SQLAlchemyError
 
 from components.metrics_line import format_ms, format_usd
 from components.navigation import RUN_HISTORY, page_of
 from components.safe_markdown import plain
 from services import run_store
 from services.run_store import RunSummary
-from services.run_tables import StoreError
+from services.run_tables import STORE_ERRORS
 from services.users import User
 
 SHOWN = 8
-UNREADABLE = (StoreError, SQLAlchemyError, OSError)
 _STATES = {"stopped": ":orange-badge[stopped]", "failed": ":red-badge[failed]"}
 
 
@@ -24,7 +22,7 @@ def has_no_runs(user: User) -> bool:
     """Whether the history is empty; one that cannot be read is not."""
     try:
         return not run_store.store().list(user.username, limit=1)
-    except UNREADABLE:
+    except STORE_ERRORS:
         return False
 
 
@@ -34,7 +32,7 @@ def recent_runs(user: User) -> None:
         st.subheader("Recent runs", anchor=False)
         try:
             summaries = run_store.store().list(user.username, limit=SHOWN)
-        except UNREADABLE as error:
+        except STORE_ERRORS as error:
             unreadable_history(error)
             return
         if not summaries:

@@ -12,7 +12,8 @@ from components.safe_markdown import plain
 from services import rag_test_set, run_store
 from services.batch_files import BatchFileError
 from services.rag_test_set import SEPARATOR, Question, QuestionSet
-from services.rag_test_store import LONGEST_NAME, STORE_ERRORS, RagTests
+from services.rag_test_store import RagTests
+from services.run_tables import LONGEST_NAME, STORE_ERRORS
 from services.users import User
 
 _COLUMNS = ("question", "expected", "answer", "kind")

@@ -14,7 +14,8 @@ from services.clients import Identity
 from services.rag_settings import RagSettings
 from services.rag_test_runner import RagTestHub, RagTestRunner, label_of
 from services.rag_test_set import QuestionSet
-from services.rag_test_store import STORE_ERRORS, RagTests, ResultSummary
+from services.rag_test_store import RagTests, ResultSummary
+from services.run_tables import STORE_ERRORS
 from services.users import User
 
 _POLL_S = 1.0

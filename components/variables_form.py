@@ -14,9 +14,10 @@ from services.conversations import Pane
 from services.playground import Playground
 from services.prompt_exchange import pane_variables
 from services.prompt_template import fill, not_variables, unfilled, variables
+from services.run_tables import STORE_ERRORS
 from services.runs import Run
 from services.users import User
-from services.value_sets import STORE_ERRORS, ValueSet
+from services.value_sets import ValueSet
 
 TEMPLATE = "playground_template"
 _VALUES = "playground_values"

@@ -8,18 +8,14 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from services import run_store
-from services.run_tables import StoreError
+from services.run_tables import STORE_ERRORS
 from services.runs import Run
 
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
-STORE_ERRORS = (StoreError, SQLAlchemyError, OSError)
-"""What a store raises where the database cannot be used."""
 _THROTTLES = frozenset({"throttled", "throttled_tokens", "model_not_ready"})
 
 

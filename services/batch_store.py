@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from pydantic import ConfigDict, TypeAdapter
 
 from services import batch_tables as tables
-from services import replies, run_store, run_tables
+from services import replies, run_store
 from services.batch_values import Batch, Claim, Column, Outcome, is_alive
 from services.clients import Identity
 from services.run_store import RunStore
@@ -33,16 +33,11 @@ class BatchStore:
 
     def __init__(self, runs: RunStore) -> None:
         self._runs = runs
-        self._ready = False
 
     @property
     def engine(self) -> sa.Engine:
         """The database, with the tables of the batches."""
-        engine = self._runs.engine
-        if not self._ready:
-            run_tables.make_tables(engine)
-            self._ready = True
-        return engine
+        return self._runs.engine
 
     def create(
         self,

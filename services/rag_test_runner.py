@@ -17,7 +17,8 @@ from services.problems import Problem
 from services.rag_settings import RagSettings, retrieve_call
 from services.rag_test_metrics import DEFAULT_RESULTS, Outcome, Result, outcome_of
 from services.rag_test_set import Question, QuestionSet
-from services.rag_test_store import STORE_ERRORS, RagTests
+from services.rag_test_store import RagTests
+from services.run_tables import STORE_ERRORS
 
 log = logging.getLogger(__name__)
 

@@ -13,17 +13,14 @@ from services.rag_test_metrics import Result
 from services.rag_test_set import QuestionSet
 from services.run_store import RunStore
 
-LONGEST_NAME = 100
 KEPT_RESULTS = 50
 """Of each user; the oldest go."""
-STORE_ERRORS = (run_tables.StoreError, sa.exc.SQLAlchemyError, OSError)
-"""What every method raises where the database cannot be used."""
 
 _sets = sa.Table(
     "rag_test_sets",
     run_tables.schema,
     sa.Column("owner", sa.String(255), primary_key=True),
-    sa.Column("name", sa.String(LONGEST_NAME), primary_key=True),
+    sa.Column("name", sa.String(run_tables.LONGEST_NAME), primary_key=True),
     sa.Column("document", sa.Text, nullable=False),
 )
 _results = sa.Table(
@@ -53,12 +50,11 @@ class RagTests:
 
     def __init__(self, runs: RunStore) -> None:
         self._runs = runs
-        self._ready = False
 
     def sets(self, user: str) -> tuple[QuestionSet, ...]:
         """The user's sets, by name."""
         query = sa.select(_sets.c.name, _sets.c.document).where(_sets.c.owner == user).order_by(_sets.c.name)
-        with self._engine.connect() as connection:
+        with self._runs.engine.connect() as connection:
             return tuple(
                 QuestionSet(row.name, rag_test_set.from_json(row.document))
                 for row in connection.execute(query)
@@ -67,16 +63,15 @@ class RagTests:
     def save(self, user: str, questions: QuestionSet) -> None:
         """Store a set, in the place of the one that has its name. ValueError, a sentence, for a bad name."""
         name = questions.name
-        if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-            raise ValueError(f"A test set's name is one line of up to {LONGEST_NAME} characters.")
+        run_tables.check_name(name, "A test set")
         document = rag_test_set.to_json(questions.questions)
-        with self._engine.begin() as connection:
+        with self._runs.engine.begin() as connection:
             connection.execute(sa.delete(_sets).where(_sets.c.owner == user, _sets.c.name == name))
             connection.execute(sa.insert(_sets).values(owner=user, name=name, document=document))
 
     def delete(self, user: str, name: str) -> bool:
         """Delete one of the user's sets; False where there is none of this name. Its results stay."""
-        with self._engine.begin() as connection:
+        with self._runs.engine.begin() as connection:
             deleted = connection.execute(sa.delete(_sets).where(_sets.c.owner == user, _sets.c.name == name))
         return deleted.rowcount == 1
 
@@ -92,7 +87,7 @@ class RagTests:
         }
         of_user = sa.select(_results.c.id).where(_results.c.owner == user)
         newest_first = of_user.order_by(_results.c.created_at.desc(), _results.c.id)
-        with self._engine.begin() as connection:
+        with self._runs.engine.begin() as connection:
             connection.execute(sa.insert(_results).values(row))
             old = connection.scalars(newest_first.offset(KEPT_RESULTS)).all()
             connection.execute(sa.delete(_results).where(_results.c.id.in_(old)))
@@ -102,7 +97,7 @@ class RagTests:
         table = _results.c
         query = sa.select(table.id, table.created_at, table.set_name, table.label).where(table.owner == user)
         query = query.order_by(table.created_at.desc(), table.id)
-        with self._engine.connect() as connection:
+        with self._runs.engine.connect() as connection:
             return tuple(
                 ResultSummary(row.id, datetime.fromtimestamp(row.created_at, UTC), row.set_name, row.label)
                 for row in connection.execute(query)
@@ -112,23 +107,15 @@ class RagTests:
         """One of the user's results; None where there is none."""
         table = _results.c
         query = sa.select(table.document).where(table.owner == user, table.id == result_id)
-        with self._engine.connect() as connection:
+        with self._runs.engine.connect() as connection:
             text = connection.scalar(query)
         return None if text is None else rag_test_metrics.from_json(text)
 
     def forget(self, user: str, result_id: str) -> bool:
         """Delete one of the user's results; False where there is none."""
         query = sa.delete(_results).where(_results.c.owner == user, _results.c.id == result_id)
-        with self._engine.begin() as connection:
+        with self._runs.engine.begin() as connection:
             return connection.execute(query).rowcount == 1
-
-    @property
-    def _engine(self) -> sa.Engine:
-        engine = self._runs.engine
-        if not self._ready:
-            run_tables.make_tables(engine)
-            self._ready = True
-        return engine
 
 
 def store() -> RagTests:

@@ -84,6 +84,7 @@ class RunStore:
         self._url = database_url
         self._lock = threading.Lock()
         self._connected: sa.Engine | None = None
+        self._tables_made = 0
         self._failing = False
 
     def save(self, run: Run) -> Problem | None:
@@ -112,7 +113,7 @@ class RunStore:
         query = sa.select(tables.runs.c.shared, tables.documents.c.document).join(
             tables.documents, tables.documents.c.run_id == tables.runs.c.id
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             row = connection.execute(query.where(tables.runs.c.id == id, _visible_to(user))).first()
             if row is None:
                 return None
@@ -132,25 +133,25 @@ class RunStore:
         """The user's own and the shared runs, newest first."""
         query = sa.select(tables.runs).where(*_matches(user, only))
         query = query.order_by(tables.runs.c.started_at.desc(), tables.runs.c.id).limit(limit).offset(offset)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return tuple(_summary(row) for row in connection.execute(query).mappings())
 
     def count(self, user: str, only: RunFilter = RunFilter()) -> int:
         """How many runs `list` would go through."""
         query = sa.select(sa.func.count()).select_from(tables.runs).where(*_matches(user, only))
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
     def kinds_and_models(self, user: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The kinds and the model ids that the runs of `list` have, each once and sorted."""
         query = sa.select(tables.runs.c.kind, tables.runs.c.model_id).where(_visible_to(user)).distinct()
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             found = connection.execute(query).all()
         return tuple(sorted({row.kind for row in found})), tuple(sorted({row.model_id for row in found}))
 
     def share(self, id: str, user: str, shared: bool) -> bool:
         """Let everybody see a run, or nobody else again; False where the user has no such run."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             change = (
                 sa.update(tables.runs)
                 .where(tables.runs.c.id == id, tables.runs.c.owner == user)
@@ -160,7 +161,7 @@ class RunStore:
 
     def delete(self, id: str, user: str) -> bool:
         """Delete one of the user's runs, and the binaries that no other run uses."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             return _delete(connection, id, user)
 
     def import_json(self, text: str, user: str) -> Run:
@@ -180,18 +181,17 @@ class RunStore:
 
     @property
     def engine(self) -> sa.Engine:
-        """The database, for what is stored beside the runs. Raises StoreError, SQLAlchemyError, OSError."""
-        return self._engine
-
-    @property
-    def _engine(self) -> sa.Engine:
+        """The database, with the tables of all that is stored beside the runs. Raises STORE_ERRORS."""
         with self._lock:
             if self._connected is None:
                 self._connected = tables.connect(self._url)
+            elif self._tables_made < len(tables.schema.tables):  # a module with tables of its own came later
+                tables.make_tables(self._connected)
+            self._tables_made = len(tables.schema.tables)
             return self._connected
 
     def _save(self, run: Run) -> None:
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             write(connection, run)
 
 

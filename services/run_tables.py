@@ -12,6 +12,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 SCHEMA_VERSION = 1
 
+LONGEST_NAME = 100
+"""Of a set, a suite or the like, under which a user keeps something."""
 schema = sa.MetaData()
 version = sa.Table("workbench_schema", schema, sa.Column("version", sa.Integer, primary_key=True))
 runs = sa.Table(
@@ -66,7 +68,7 @@ value_sets = sa.Table(
     "value_sets",
     schema,
     sa.Column("owner", sa.String(255), primary_key=True),
-    sa.Column("name", sa.String(100), primary_key=True),
+    sa.Column("name", sa.String(LONGEST_NAME), primary_key=True),
     sa.Column("document", sa.Text, nullable=False),
 )
 sa.Index("runs_by_owner", runs.c.owner, runs.c.started_at)
@@ -75,6 +77,16 @@ sa.Index("runs_by_time", runs.c.started_at)
 
 class StoreError(Exception):
     """The database cannot be used as it is; the message is one sentence that says why."""
+
+
+STORE_ERRORS = (StoreError, sa.exc.SQLAlchemyError, OSError)
+"""What whoever stores here raises where the database cannot be used."""
+
+
+def check_name(name: str, what: str) -> None:
+    """ValueError, a sentence, where a name is none: `what` is what it names ("A suite")."""
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise ValueError(f"{what}'s name is one line of up to {LONGEST_NAME} characters.")
 
 
 def connect(url: str) -> sa.Engine:
@@ -87,10 +99,7 @@ def connect(url: str) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _set_up_sqlite)
     try:
-        try:
-            make_tables(engine)
-        except IntegrityError:  # another server made them at the same moment
-            make_tables(engine)
+        make_tables(engine)
     except BaseException:
         engine.dispose()
         raise
@@ -99,6 +108,13 @@ def connect(url: str) -> sa.Engine:
 
 def make_tables(engine: sa.Engine) -> None:
     """Make the tables of the schema that are not there yet. Raises StoreError, SQLAlchemyError."""
+    try:
+        _make_tables(engine)
+    except IntegrityError:  # another server made them at the same moment
+        _make_tables(engine)
+
+
+def _make_tables(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         for table in schema.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))

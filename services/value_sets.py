@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import sqlalchemy as sa
 
+from services import run_store
 from services import run_tables as tables
-from services import settings
-
-LONGEST_NAME = 100
-STORE_ERRORS = (tables.StoreError, sa.exc.SQLAlchemyError, OSError)
-"""What every method raises where the database cannot be used."""
+from services.run_store import RunStore
 
 
 @dataclass(frozen=True)
@@ -28,26 +22,23 @@ class ValueSet:
 
 
 class ValueSets:
-    """The value sets of all users in one database. Connects at the first use; for many threads."""
+    """The value sets of all users, beside the runs of a RunStore; for many threads. Raises STORE_ERRORS."""
 
-    def __init__(self, database_url: str) -> None:
-        self._url = database_url
-        self._lock = threading.Lock()
-        self._connected: sa.Engine | None = None
+    def __init__(self, runs: RunStore) -> None:
+        self._runs = runs
 
     def list(self, user: str) -> tuple[ValueSet, ...]:
         """The user's sets, by name."""
         table = tables.value_sets
         query = sa.select(table.c.name, table.c.document).where(table.c.owner == user).order_by(table.c.name)
-        with self._engine.connect() as connection:
+        with self._runs.engine.connect() as connection:
             return tuple(ValueSet(row.name, json.loads(row.document)) for row in connection.execute(query))
 
     def save(self, user: str, name: str, values: Mapping[str, str]) -> ValueSet:
         """Store a set, in the place of the one that has this name. ValueError, a sentence, for a bad name."""
         name = name.strip()
-        if not name or len(name) > LONGEST_NAME or not name.isprintable():
-            raise ValueError(f"A set's name is one line of up to {LONGEST_NAME} characters.")
-        with self._engine.begin() as connection:
+        tables.check_name(name, "A set")
+        with self._runs.engine.begin() as connection:
             self._delete(connection, user, name)
             row = {"owner": user, "name": name, "document": json.dumps(dict(values))}
             connection.execute(sa.insert(tables.value_sets).values(row))
@@ -55,14 +46,8 @@ class ValueSets:
 
     def delete(self, user: str, name: str) -> bool:
         """Delete one of the user's sets; False where there is none of this name."""
-        with self._engine.begin() as connection:
+        with self._runs.engine.begin() as connection:
             return self._delete(connection, user, name)
-
-    def close(self) -> None:
-        """Close its connections; the next use opens new ones."""
-        with self._lock:
-            if self._connected is not None:
-                self._connected.dispose()
 
     @staticmethod
     def _delete(connection: sa.Connection, user: str, name: str) -> bool:
@@ -70,21 +55,7 @@ class ValueSets:
         deleted = connection.execute(sa.delete(table).where(table.c.owner == user, table.c.name == name))
         return deleted.rowcount == 1
 
-    @property
-    def _engine(self) -> sa.Engine:
-        with self._lock:
-            if self._connected is None:
-                self._connected = tables.connect(self._url)
-            return self._connected
-
 
 def store() -> ValueSets:
-    """The sets of this server, at WORKBENCH_DATABASE_URL; closed when the server ends."""
-    return _opened(settings.get().database_url)
-
-
-@cache
-def _opened(database_url: str) -> ValueSets:
-    opened = ValueSets(database_url)
-    atexit.register(opened.close)
-    return opened
+    """The sets of this server, beside its runs."""
+    return ValueSets(run_store.store())

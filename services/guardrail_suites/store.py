@@ -33,20 +33,15 @@ _CASE_COLUMNS = [tables.checks.c["case_id" if each.name == "id" else each.name] 
 
 
 class SuiteStore:
-    """Suites and results beside the runs of a RunStore; for many threads. Raises background.STORE_ERRORS."""
+    """Suites and results beside the runs of a RunStore; for many threads. Raises STORE_ERRORS."""
 
     def __init__(self, runs: RunStore) -> None:
         self._runs = runs
-        self._ready = False
 
     @property
     def engine(self) -> sa.Engine:
         """The database, with the tables of the suites."""
-        engine = self._runs.engine
-        if not self._ready:
-            run_tables.make_tables(engine)
-            self._ready = True
-        return engine
+        return self._runs.engine
 
     # Suites.
 
@@ -67,8 +62,7 @@ class SuiteStore:
 
     def save(self, user: str, name: str, cases: Sequence[Case]) -> None:
         """Store a suite in the place of the one that has its name. ValueError, a sentence, for a bad name."""
-        if not name.strip() or len(name) > tables.LONGEST_NAME or not name.isprintable():
-            raise ValueError(f"A suite's name is one line of up to {tables.LONGEST_NAME} characters.")
+        run_tables.check_name(name, "A suite")
         row = {
             "owner": user,
             "name": name,

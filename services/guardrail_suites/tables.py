@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.run_tables import schema
-
-LONGEST_NAME = 100
+from services.run_tables import LONGEST_NAME, schema
 
 suites = sa.Table(
     "guardrail_suites",

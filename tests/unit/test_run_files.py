@@ -106,7 +106,7 @@ def test_ten_thousand_runs_are_listed_at_once(store: RunStore) -> None:
     rows = [run_store._row(a_run(number, model_id=f"m{number % 20}")) for number in range(10_000)]
     texts = [{"run_id": row["id"], "text": f"prompt {n} lorem ipsum"} for n, row in enumerate(rows)]
     store.count("ana")
-    with store._engine.begin() as connection:
+    with store.engine.begin() as connection:
         connection.execute(sa.insert(run_tables.runs), rows)
         connection.execute(sa.insert(run_tables.texts), texts)
     asked = {

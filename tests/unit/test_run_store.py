@@ -356,11 +356,11 @@ def test_the_list_stays_quick_with_thousands_of_runs(store: RunStore) -> None:
     rows = [run_store._row(a_run(number, user="ana" if number % 2 else "bob")) for number in range(5000)]
     texts = [{"run_id": row["id"], "text": f"lorem ipsum {n} " * 100} for n, row in enumerate(rows)]
     statements: list[tuple[str, Any]] = []
-    with store._engine.begin() as connection:
+    with store.engine.begin() as connection:
         connection.execute(sa.insert(run_tables.runs), rows)
         connection.execute(sa.insert(run_tables.texts), texts)
     sa.event.listen(
-        store._engine, "before_cursor_execute", lambda *args: statements.append((args[2], args[3]))
+        store.engine, "before_cursor_execute", lambda *args: statements.append((args[2], args[3]))
     )
     asked: tuple[tuple[dict[str, Any], float], ...] = (
         ({}, 0.5),
@@ -373,7 +373,7 @@ def test_the_list_stays_quick_with_thousands_of_runs(store: RunStore) -> None:
         assert time.perf_counter() - began < most_s, options
     assert len(statements) == 3
     assert not any("document" in statement for statement, _ in statements)
-    with store._engine.connect() as connection:
+    with store.engine.connect() as connection:
         statement, parameters = statements[0]
         plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
     assert any("INDEX" in step for step in plan), plan

@@ -19,9 +19,8 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def sets(url: str) -> Iterator[ValueSets]:
-    opened = ValueSets(url)
-    yield opened
-    opened.close()
+    with closing(RunStore(url)) as runs:
+        yield ValueSets(runs)
 
 
 def test_sets_are_listed_by_name_and_belong_to_their_user(sets: ValueSets) -> None:
@@ -50,9 +49,9 @@ def test_a_user_deletes_only_what_is_theirs(sets: ValueSets) -> None:
 def test_values_of_any_kind_survive_a_restart_beside_the_runs(sets: ValueSets, url: str) -> None:
     values = {"x": "null \x00, half \ud83d, 🎈\n" + "long " * 100_000, "empty": ""}
     sets.save("ana", "odd “quotes” 🎈", values)
-    with closing(ValueSets(url)) as again, closing(RunStore(url)) as runs:
+    with closing(RunStore(url)) as runs:
         assert runs.list("ana") == ()
-        assert again.list("ana") == (ValueSet("odd “quotes” 🎈", values),)
+        assert ValueSets(runs).list("ana") == (ValueSet("odd “quotes” 🎈", values),)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101, "two\nlines", "nul\x00", "half \ud83d"])
