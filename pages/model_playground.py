@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import ParamSpec
 
 import streamlit as st
 
@@ -20,6 +18,7 @@ from components.preflight_bar import Draft, draft_of, hold, preflight_bar
 from components.problem_card import problem_card
 from components.prompt_library import prompt_library
 from components.reply_hub import reply_hub
+from components.roles import spending
 from components.safe_markdown import plain
 from components.sidebar import current_identity
 from components.variables_form import current_values, variables_form
@@ -29,6 +28,7 @@ from services.playground import MOST_PANES, Playground, first_panes, untouched
 
 user = require_user()
 MAY_NOT_SEND = "Your role can look, but not send prompts"
+for_spenders = spending(user, MAY_NOT_SEND)
 identity = current_identity()
 catalogue = models.catalogue(identity)
 
@@ -95,21 +95,6 @@ def access_in_words(pane: Pane) -> str:
     return ":green[Access granted]" if access == "available" else f":red[No access:] {plain(reason)}"
 
 
-P = ParamSpec("P")
-
-
-def spending(action: Callable[P, None]) -> Callable[P, None]:
-    """The action for those who may send prompts, a sentence for the others."""
-
-    def act(*args: P.args, **kwargs: P.kwargs) -> None:
-        if user.can("spend"):
-            action(*args, **kwargs)
-        else:
-            st.toast(MAY_NOT_SEND, icon=":material/lock:")
-
-    return act
-
-
 def actions_of(pane: Pane) -> PaneActions:
     """What the buttons of one pane do."""
     several, has_room = len(playground.panes) > 1, len(playground.panes) < MOST_PANES
@@ -120,13 +105,13 @@ def actions_of(pane: Pane) -> PaneActions:
         duplicate=lambda: playground.add(pane),
         access=lambda: access_in_words(pane),
         clear=lambda: playground.clear(pane),
-        retry=spending(lambda: playground.retry(pane)),
+        retry=for_spenders(lambda: playground.retry(pane)),
         restart_backend=restart_backend,
-        send=spending(lambda text: send_to(pane, text)),
-        send_again=spending(lambda turn: playground.send_again(pane, turn)),
+        send=for_spenders(lambda text: send_to(pane, text)),
+        send_again=for_spenders(lambda turn: playground.send_again(pane, turn)),
         stop=lambda: playground.stop(pane),
-        edit=spending(lambda turn, text: playground.edit(pane, turn, text)),
-        fork=spending(lambda turn, text: playground.fork(pane, turn, text)) if has_room else None,
+        edit=for_spenders(lambda turn, text: playground.edit(pane, turn, text)),
+        fork=for_spenders(lambda turn, text: playground.fork(pane, turn, text)) if has_room else None,
         remove=(lambda: playground.remove(pane)) if several else None,
         toggle_link=(lambda: setattr(pane, "linked", not pane.linked)) if several else None,
         answer=(lambda results: playground.answer(pane, results)) if user.can("spend") else None,

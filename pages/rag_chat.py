@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import ParamSpec
 
 import streamlit as st
 
@@ -20,6 +19,7 @@ from components.rag_link import read_knowledge_base_link, read_run_link
 from components.rag_side import EXPLAINED, knowledge_base_picker, rag_side, suffix
 from components.reply_hub import rag_hub
 from components.retrieval_comparison import compare_answers, compare_retrievals
+from components.roles import spending
 from components.safe_markdown import plain, safe_markdown
 from components.sidebar import current_identity
 from components.test_set_view import test_set_view
@@ -32,6 +32,7 @@ from services.rag_settings import RagSettings
 
 user = require_user()
 MAY_NOT_ASK = "Your role can look, but not ask"
+for_spenders = spending(user, MAY_NOT_ASK)
 VIEWS = ("Chat", "Build", "Test set", "Documents")
 SHOWN_TURNS = 4
 identity = current_identity()
@@ -55,21 +56,6 @@ def fill_in() -> None:
         chat.change(0, replace(sides[0], knowledge_base_id=ready.id))
     if not sides[0].model_id and (first := models.defaults(catalogue, 1)):
         chat.change(0, replace(sides[0], model_id=first[0].model_id))
-
-
-P = ParamSpec("P")
-
-
-def spending(action: Callable[P, None]) -> Callable[P, None]:
-    """The action for those who may ask, a sentence for the others."""
-
-    def act(*args: P.args, **kwargs: P.kwargs) -> None:
-        if user.can("spend"):
-            action(*args, **kwargs)
-        else:
-            st.toast(MAY_NOT_ASK, icon=":material/lock:")
-
-    return act
 
 
 def send() -> None:
@@ -178,7 +164,7 @@ def choose_source(key: str, number: int) -> None:
 
 def actions_of(side: int, reply: RagReply, last: bool) -> AnswerActions:
     """What the buttons of one answer do."""
-    retry = spending(lambda: chat.retry(side))
+    retry = for_spenders(lambda: chat.retry(side))
     possible: dict[Action, Callable[[], None]] = {
         "retry": retry,
         "renew_credentials": retry,
@@ -189,7 +175,7 @@ def actions_of(side: int, reply: RagReply, last: bool) -> AnswerActions:
         possible["use_inference_profile"] = lambda: chat.change(side, replace(sides[side], model_id=profile))
     return AnswerActions(
         choose_source=choose_source,
-        look_up=spending(lambda one: chat.look_up(one.question, one.settings)),
+        look_up=for_spenders(lambda one: chat.look_up(one.question, one.settings)),
         retry=retry if last else None,
         problems=possible,
     )
