@@ -10,20 +10,17 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from localbedrock.cloudwatch import metric_of, put_calls
 from localbedrock.context import Inference
-from localbedrock.emulator import Call, json_call
+from localbedrock.emulator import Call
 
 NAMESPACE = "AWS/Bedrock"
-_MAX_DATA = 1000
-"""PutMetricData takes no more at once."""
 
 
 def calls(region: str, inferences: Iterable[tuple[Inference, datetime]]) -> Iterator[Call]:
     """The PutMetricData calls for inferences and the times at which they ended."""
     data = [datum for inference, at in inferences for datum in _data(inference, at)]
-    for start in range(0, len(data), _MAX_DATA):
-        document = {"Namespace": NAMESPACE, "MetricData": data[start : start + _MAX_DATA]}
-        yield json_call("monitoring", region, "GraniteServiceVersion20100801.PutMetricData", document)
+    return put_calls(region, NAMESPACE, data)
 
 
 def _data(inference: Inference, at: datetime) -> Iterator[dict[str, Any]]:
@@ -34,13 +31,8 @@ def _data(inference: Inference, at: datetime) -> Iterator[dict[str, Any]]:
 
 
 def _values(inference: Inference) -> Iterator[tuple[str, float, str]]:
-    error = inference.error
-    if error is not None:
-        if error.code == "ThrottlingException":
-            name = "InvocationThrottles"
-        else:
-            name = "InvocationServerErrors" if error.status >= 500 else "InvocationClientErrors"
-        yield name, 1, "Count"
+    if inference.error is not None:
+        yield metric_of(inference.error), 1, "Count"
         return
     yield "Invocations", 1, "Count"
     yield "InvocationLatency", inference.latency_ms, "Milliseconds"

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from localbedrock.cloudwatch import metric_of, put_calls
 from localbedrock.context import GuardrailCheck
-from localbedrock.emulator import Call, json_call
+from localbedrock.emulator import Call
 
 NAMESPACE = "AWS/Bedrock/Guardrails"
-_MAX_DATA = 1000
-"""PutMetricData takes no more at once."""
 _POLICIES = {
     "topicPolicy": "TopicPolicy",
     "contentPolicy": "ContentPolicy",
@@ -31,9 +30,7 @@ Values = list[tuple[str, float, str]]
 def calls(region: str, checks: Iterable[tuple[GuardrailCheck, datetime]]) -> Iterator[Call]:
     """The PutMetricData calls for checks and the times at which they ended."""
     data = [datum for check, at in checks for datum in _data(check, at)]
-    for start in range(0, len(data), _MAX_DATA):
-        document = {"Namespace": NAMESPACE, "MetricData": data[start : start + _MAX_DATA]}
-        yield json_call("monitoring", region, "GraniteServiceVersion20100801.PutMetricData", document)
+    return put_calls(region, NAMESPACE, data)
 
 
 def _data(check: GuardrailCheck, at: datetime) -> Iterator[dict[str, Any]]:
@@ -60,10 +57,7 @@ def _data(check: GuardrailCheck, at: datetime) -> Iterator[dict[str, Any]]:
 
 def _values(check: GuardrailCheck) -> Values:
     if check.error is not None:
-        if check.error.code == "ThrottlingException":
-            return [("InvocationThrottles", 1, "Count")]
-        kind = "InvocationServerErrors" if check.error.status >= 500 else "InvocationClientErrors"
-        return [(kind, 1, "Count")]
+        return [(metric_of(check.error), 1, "Count")]
     return [
         ("Invocations", 1, "Count"),
         ("InvocationLatency", check.latency_ms, "Milliseconds"),
