@@ -18,7 +18,8 @@ from components.guardrail_with_model import guardrail_with_model
 from components.inline_checks import inline_checks
 from components.run_details import run_details
 from components.sidebar import current_identity
-from services import guardrail_words, guardrails
+from services import guardrail_editor as service
+from services import guardrails
 from services.guardrails import GuardrailChoice
 
 user = require_user()
@@ -33,8 +34,7 @@ def show(view: View) -> None:
 
 def refresh() -> None:
     """Ask anew which guardrails there are, and what they do."""
-    guardrails.refresh()
-    guardrail_words.forget()
+    service.refresh()
 
 
 def toolbar() -> View:

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import streamlit as st
-
-from services import clients, problems
+from services import guardrail_editor
 from services.clients import Identity
+from services.guardrail_editor import GuardrailError
 from services.guardrails import DRAFT, well_formed
 from services.problems import Problem
 
 JsonDict = dict[str, Any]
 
-CONFIGURATION_TTL_S = 300
 _DONE = {"BLOCK": "block", "ANONYMIZE": "mask", "NONE": "only report"}
 _FROM_CONFIDENCE = {
     "LOW": "blocks at high confidence",
@@ -89,26 +87,12 @@ def configuration(identity: Identity, identifier: str, version: str) -> Configur
     if not well_formed(identifier):
         return Configuration()
     try:
-        return _get(identity, identifier, version or DRAFT)
-    except Exception as error:  # noqa: BLE001 (who may not look may still be allowed to check)
-        return Configuration(
-            problem=problems.from_exception(error, operation="GetGuardrail", identity=identity)
-        )
+        return in_words(guardrail_editor.get(identity, identifier, version or DRAFT).raw)
+    except GuardrailError as error:  # who may not look may still be allowed to check
+        return Configuration(problem=error.problem)
 
 
-def forget() -> None:
-    """Ask anew: a guardrail was changed."""
-    _get.clear()
-
-
-@st.cache_resource(show_spinner=False, ttl=CONFIGURATION_TTL_S, max_entries=256)
-def _get(identity: Identity, identifier: str, version: str) -> Configuration:
-    """Raises what boto3 raises, and that is not kept."""
-    arguments = {"guardrailIdentifier": identifier, "guardrailVersion": version}
-    return in_words(clients.client("bedrock", identity).get_guardrail(**arguments))
-
-
-def in_words(answer: JsonDict) -> Configuration:
+def in_words(answer: Mapping[str, Any]) -> Configuration:
     """GetGuardrail's answer in words."""
     known = {
         key: content for key, content in answer.items() if key in _POLICIES and isinstance(content, dict)

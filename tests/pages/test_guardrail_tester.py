@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from streamlit.testing.v1 import AppTest
 
 from components import auth
-from services import backend, clients, guardrail_words, guardrails, models, run_store, runtime
+from services import backend, clients, guardrail_editor, guardrails, models, run_store, runtime
 from services.backend import BackendStatus
 from services.guardrails import GuardrailChoice, Guardrails, GuardrailSummary
 from services.models import Catalogue
@@ -121,9 +121,9 @@ def wire(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire
     monkeypatch.setattr(guardrails, "guardrails", lambda identity: listed)
     numbered = Guardrails((summary("gr1", "Shop", "2"), summary("gr1", "Shop")))
     monkeypatch.setattr(guardrails, "versions", lambda identity, identifier: numbered)
-    guardrail_words.forget()
+    guardrail_editor.refresh()
     yield wire
-    guardrail_words.forget()
+    guardrail_editor.refresh()
 
 
 def opened(**query: str) -> AppTest:
