@@ -186,12 +186,17 @@ def _assessments(by_guardrail: Mapping[str, Any]) -> Iterator[tuple[str, JsonDic
             yield name, assessment
 
 
+def policy_in_words(name: str) -> str:
+    """What findings call a policy, by its member of an assessment; also one that is not known here."""
+    return _POLICIES[name][0] if name in _POLICIES else _words(name)
+
+
 def findings_of(side: Side, assessment: JsonDict) -> Iterator[Finding]:
     """Everything that one assessment reports, in the order of the policies; unknown ones last."""
     known = [name for name in _POLICIES if name in assessment]
     others = [name for name in assessment if name not in _POLICIES and name not in _NO_POLICIES]
     for name in known + others:
-        words, lists = _POLICIES.get(name, (_words(name), ()))
+        words, lists = policy_in_words(name), _POLICIES[name][1] if name in _POLICIES else ()
         policy = assessment[name]
         if not isinstance(policy, dict):
             if policy is not None:

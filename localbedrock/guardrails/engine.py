@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from localbedrock.embeddings import Embedder
@@ -14,7 +13,7 @@ from localbedrock.guardrails import content_filters, grounding, pii, regexes, to
 from localbedrock.guardrails.assessments import assessment_of, is_done
 from localbedrock.guardrails.masking import masked
 from localbedrock.guardrails.sides import enabled_part
-from localbedrock.guardrails.values import Content, Found, Source, Verdict
+from localbedrock.guardrails.values import Content, Found, Policy, Source, Verdict
 
 TEXT_UNIT = 1_000
 """Characters of a text unit, by which AWS bills each policy."""
@@ -29,7 +28,7 @@ class _Check:
     policy: str
     lists: tuple[str, ...]
     units: str
-    module: ModuleType
+    module: Policy
 
 
 _CHECKS = (

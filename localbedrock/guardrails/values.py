@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from localbedrock.embeddings import Embedder
 
@@ -43,11 +43,18 @@ class Found:
         return self.item["action"]  # type: ignore[no-any-return]
 
 
-Policy = Callable[[Mapping[str, Any], str, Source, Embedder], list[Found]]
-"""A policy's check: its part of the guardrail as GetGuardrail answers it (``topicPolicy`` ...), a text, whose
-it is, and the embedder. It answers every item that it looked for, also those with ``detected`` false: which
-of them are told is up to the engine (``outputScope``).
-"""
+class Policy(Protocol):
+    """What checks a text for a policy; a module of that name is one."""
+
+    def assess(
+        self, policy: Mapping[str, Any], text: str, source: Source, embedder: Embedder, /
+    ) -> list[Found]:
+        """``policy`` is its part of the guardrail as GetGuardrail answers it (``topicPolicy`` ...).
+
+        It answers every item that it looked for, also those with ``detected`` false: which of them are told
+        is up to the engine (``outputScope``).
+        """
+        ...
 
 
 @dataclass(frozen=True)

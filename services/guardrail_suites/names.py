@@ -5,17 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Expected = Literal["blocked", "masked", "passed"]
+from services.guardrail_traces import policy_in_words
 
-POLICIES = {
-    "topicPolicy": "Denied topic",
-    "contentPolicy": "Content filter",
-    "wordPolicy": "Word filter",
-    "sensitiveInformationPolicy": "Sensitive information",
-    "contextualGroundingPolicy": "Contextual grounding",
-    "automatedReasoningPolicy": "Automated reasoning",
-}
-"""The members of an assessment (ApplyGuardrail), and what findings call them."""
+Expected = Literal["blocked", "masked", "passed"]
 
 _POLICY_WORDS = {
     "topicPolicy": "topic topics deniedtopic deniedtopics",
@@ -26,6 +18,8 @@ _POLICY_WORDS = {
     "contextualGroundingPolicy": "contextualgrounding grounding relevance",
     "automatedReasoningPolicy": "automatedreasoning",
 }
+POLICIES = {policy: policy_in_words(policy) for policy in _POLICY_WORDS}
+"""The members of an assessment (ApplyGuardrail), and what findings call them."""
 _EXPECTED_WORDS: dict[Expected, str] = {
     "blocked": "blocked block deny denied refuse refused unsafe attack malicious harmful intervened 1 true",
     "masked": "masked mask anonymized anonymize anonymised anonymise redacted redact",

@@ -300,7 +300,7 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(store: SuiteStore, guardrail
     reached, hold = threading.Event(), threading.Event()
 
     def stop_midway(text: str, version: str) -> dict[str, Any]:
-        if text == "t40":
+        if int(text.removeprefix("t")) >= 40:  # each of them: one thread alone may be late, and all be done
             runner.stop()
             reached.set()
             assert hold.wait(20)
