@@ -11,7 +11,8 @@ from components.batch_jobs_form import batch_jobs_form
 from components.batch_results import batch_results
 from components.recent_runs import ago
 from components.safe_markdown import plain
-from services import batch_runner, batch_store, batch_values, run_store, settings
+from components.stored_work import told, unreadable
+from services import batch_runner, batch_store, batch_values, settings
 from services.batch_store import BatchStore
 from services.batch_values import Batch
 from services.clients import Identity
@@ -40,12 +41,7 @@ def batch_view(user: User, identity: Identity, panes: Sequence[Pane]) -> None:
             )
             _earlier(store, user)
     except STORE_ERRORS as error:
-        st.error(
-            f"{plain(run_store.reason(error))}\n\n**What to do:** check `WORKBENCH_DATABASE_URL`, its disk "
-            "and its rights. Your file and template are kept.",
-            title="The batches cannot be read or stored",
-            icon=":material/database_off:",
-        )
+        unreadable(error, "The batches cannot be read or stored", "Your file and template are kept.")
 
 
 def _open_batch(store: BatchStore, user: User) -> Batch | None:
@@ -65,7 +61,7 @@ def _make(store: BatchStore, user: User, identity: Identity, panes: Sequence[Pan
     current = draft()
     if current.table is None or not user.can("spend"):
         return
-    try:
+    with told("The batch was not made"):
         batch_id = store.create(
             user.username,
             current.name,
@@ -80,8 +76,6 @@ def _make(store: BatchStore, user: User, identity: Identity, panes: Sequence[Pan
         st.query_params[PARAMETER] = batch_id
         if run and (batch := store.get(batch_id, user.username)):
             _run(store, batch, identity)
-    except STORE_ERRORS as error:
-        st.toast(f"The batch was not made: {plain(run_store.reason(error))}", icon=":material/error:")
 
 
 def _run(store: BatchStore, batch: Batch, identity: Identity) -> None:
@@ -123,13 +117,11 @@ def _one(store: BatchStore, batch: Batch, user: User, identity: Identity) -> Non
 
 def _resume(store: BatchStore, batch_id: str, user: User, identity: Identity, *, failed: bool) -> None:
     """Run what waits; with `failed`, what has failed as well."""
-    try:
+    with told("The batch did not go on"):
         if failed:
             store.reopen_failed(batch_id, user.username)
         if batch := store.get(batch_id, user.username):
             _run(store, batch, identity)
-    except STORE_ERRORS as error:
-        st.toast(f"The batch did not go on: {plain(run_store.reason(error))}", icon=":material/error:")
 
 
 def _delete(store: BatchStore, batch: Batch, user: User) -> None:

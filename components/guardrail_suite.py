@@ -10,7 +10,8 @@ from components.guardrail_suite_results import figures_of, result_view
 from components.kept_text import kept_choice
 from components.problem_card import problem_card
 from components.safe_markdown import plain
-from services import batch_values, guardrails, run_store, settings
+from components.stored_work import choose_results, stop_button, told, unreadable
+from services import batch_values, guardrails, settings
 from services.clients import Identity
 from services.guardrail_suites import runner as suite_runner
 from services.guardrail_suites import store as suite_store
@@ -25,6 +26,7 @@ from services.users import User
 _POLL_S = 1.0
 _OPEN, _BESIDE = "guardrail_suite_open", "guardrail_suite_beside"
 _SECOND = "guardrail_suite_second"
+_NOT_ON = "The suite did not go on"
 
 
 def guardrail_suite(identity: Identity, user: User, *, identifier: str, version: str) -> None:
@@ -38,12 +40,7 @@ def guardrail_suite(identity: Identity, user: User, *, identifier: str, version:
                 _run(store, identity, user, targets, name, cases)
             _results(store, identity, user)
         except STORE_ERRORS as error:
-            st.error(
-                f"{plain(run_store.reason(error))}\n\n**What to do:** check `WORKBENCH_DATABASE_URL`, its "
-                "disk and its rights. The cases in the table are kept.",
-                title="The suites cannot be read or stored",
-                icon=":material/database_off:",
-            )
+            unreadable(error, "The suites cannot be read or stored", "The cases in the table are kept.")
 
 
 def _runners() -> Runners:
@@ -108,14 +105,12 @@ def _start(
 ) -> None:
     if _why_not(user, targets, cases):
         return
-    try:
+    with told("The texts were not checked"):
         ids = store.create(user.username, name, cases, targets, identity)
         st.session_state[_OPEN] = ids[0]
         st.session_state[_BESIDE] = ids[1] if len(ids) > 1 else ""
         results = [found for each in ids if (found := store.result(user.username, each))]
         _runners().start(store, results, identity)
-    except STORE_ERRORS as error:
-        st.toast(f"The texts were not checked: {plain(run_store.reason(error))}", icon=":material/error:")
 
 
 def _results(store: SuiteStore, identity: Identity, user: User) -> None:
@@ -130,20 +125,13 @@ def _results(store: SuiteStore, identity: Identity, user: User) -> None:
             st.caption("No suite has been checked yet.")
         return
 
-    def words(result_id: str) -> str:
-        return _line(ready[result_id]) if result_id else "nothing"
-
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        shown = kept_choice(_OPEN, "Result", list(ready), words)
-        others = [each for each in ready if each != shown]
-        beside = kept_choice(_BESIDE, "Compare with", ["", *others], words)
-        st.button(
-            "Delete this result",
-            key="guardrail_suite_forget",
-            icon=":material/delete:",
-            on_click=_forget,
-            args=(store, user, shown),
-        )
+    shown, beside = choose_results(
+        "guardrail_suite",
+        {key: _line(each) for key, each in ready.items()},
+        open_key=_OPEN,
+        beside_key=_BESIDE,
+        forget=lambda result_id: store.forget(user.username, result_id),
+    )
     _ways_on(store, identity, user, ready[shown], list(ready.values()))
     if beside:
         comparison(store, ready[beside], ready[shown])
@@ -169,13 +157,7 @@ def _progress(store: SuiteStore, user: User, ids: list[str]) -> None:
     words += f" · up to {runner.at_once} at once" if runner else " · in another process of the workbench"
     st.progress(min(done / max(total, 1), 1.0), text=words)
     if runner:
-        st.button(
-            "Stopping: calls under way come to their end" if runner.stopped else "Stop",
-            key=f"guardrail_suite_stop_{results[0].run_id}",
-            icon=":material/stop_circle:",
-            disabled=runner.stopped,
-            on_click=runner.stop,
-        )
+        stop_button(runner, f"guardrail_suite_stop_{results[0].run_id}")
         _not_stored(runner)
     st.caption("It goes on when you leave or close this page.")
 
@@ -229,25 +211,13 @@ def _ways_on(
 
 
 def _resume(store: SuiteStore, identity: Identity, user: User, ids: list[str]) -> None:
-    try:
+    with told(_NOT_ON):
         results = [found for each in ids if (found := store.result(user.username, each))]
         if not _runners().start(store, results, identity):
             st.toast("This suite is running already.", icon=":material/info:")
-    except STORE_ERRORS as error:
-        st.toast(f"The suite did not go on: {plain(run_store.reason(error))}", icon=":material/error:")
 
 
 def _retry(store: SuiteStore, identity: Identity, user: User, result_id: str) -> None:
-    try:
+    with told(_NOT_ON):
         store.reopen_failed(user.username, result_id)
-    except STORE_ERRORS as error:
-        st.toast(f"The suite did not go on: {plain(run_store.reason(error))}", icon=":material/error:")
-    else:
         _resume(store, identity, user, [result_id])
-
-
-def _forget(store: SuiteStore, user: User, result_id: str) -> None:
-    try:
-        store.forget(user.username, result_id)
-    except STORE_ERRORS as error:
-        st.toast(f"The result was not deleted: {plain(run_store.reason(error))}", icon=":material/error:")

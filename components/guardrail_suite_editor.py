@@ -8,16 +8,16 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from components.kept_text import keep, kept, kept_input
+from components.kept_text import keep, kept
 from components.safe_markdown import plain
-from services import run_store
+from components.stored_work import FILE_TYPES, saved_bar, saving_bar, table_height, told
 from services.batch_files import BatchFileError
 from services.guardrail_suites import cases as suite_cases
 from services.guardrail_suites.cases import COLUMNS, Case, Read
 from services.guardrail_suites.metrics import EXPECTED
 from services.guardrail_suites.names import POLICIES
 from services.guardrail_suites.store import SuiteStore
-from services.run_tables import LONGEST_NAME, STORE_ERRORS
+from services.run_tables import LONGEST_NAME
 from services.users import User
 
 PAGE_ROWS = 200
@@ -101,27 +101,13 @@ def _faults(faults: tuple[str, ...], title: str, icon: str) -> None:
 def _sources(store: SuiteStore, user: User) -> None:
     saved = store.suites(user.username)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if saved:
-            st.selectbox(
-                "Saved suites",
-                list(saved),
-                key="guardrail_suite_saved",
-                format_func=lambda name: f"{name} · {saved[name]:,}" if name in saved else name,
-            )
-            st.button(
-                "Open",
-                key="guardrail_suite_load",
-                icon=":material/folder_open:",
-                on_click=_open,
-                args=(store, user),
-            )
-            st.button(
-                "Delete",
-                key="guardrail_suite_delete",
-                icon=":material/delete:",
-                on_click=_delete,
-                args=(store, user),
-            )
+        saved_bar(
+            "guardrail_suite",
+            "Saved suites",
+            {name: f"{name} · {count:,}" for name, count in saved.items()},
+            load=lambda name: _open(store, user, name),
+            delete=lambda name: _delete(store, user, name),
+        )
         for number, (words, path) in enumerate(suite_cases.library().items()):
             st.button(
                 words,
@@ -134,7 +120,7 @@ def _sources(store: SuiteStore, user: User) -> None:
     with st.expander("Load a file", icon=":material/upload_file:", type="compact"):
         st.file_uploader(
             "Cases: CSV or JSONL",
-            type=["csv", "tsv", "txt", "jsonl", "ndjson"],
+            type=FILE_TYPES,
             key="guardrail_suite_file",
             on_change=_uploaded,
         )
@@ -168,7 +154,7 @@ def _table(current: Draft) -> None:
         key=key,
         num_rows="dynamic",
         hide_index=True,
-        height=min(38 + 35 * (len(current.base) + 1), 320),
+        height=table_height(current.base),
         column_order=_ORDER,
         column_config={
             "text": text("Text", width="large"),
@@ -193,58 +179,29 @@ def _table(current: Draft) -> None:
 
 def _saving(store: SuiteStore, user: User, current: Draft) -> None:
     cases = current.read.cases
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = kept_input(_NAME, "Name of the suite", placeholder=_UNNAMED).strip()
-        st.button(
-            "Save",
-            key="guardrail_suite_save",
-            icon=":material/save:",
-            disabled=not cases or not name,
-            help="For you alone; a suite of this name is replaced",
-            on_click=_save,
-            args=(store, user, name, cases),
-        )
-        st.download_button(
-            "Download as CSV",
-            data=lambda: suite_cases.csv_text(cases).encode(),
-            file_name="guardrail-suite.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            disabled=not cases,
-            on_click="ignore",
-            key="guardrail_suite_csv",
-        )
+    saving_bar(
+        "guardrail_suite",
+        "Name of the suite",
+        name_key=_NAME,
+        unnamed=_UNNAMED,
+        usable=bool(cases),
+        what="suite",
+        save=lambda name: store.save(user.username, name, cases),
+        csv=lambda: suite_cases.csv_text(cases).encode(),
+        file_name="guardrail-suite.csv",
+    )
 
 
-def _save(store: SuiteStore, user: User, name: str, cases: tuple[Case, ...]) -> None:
-    try:
-        store.save(user.username, name, cases)
-    except ValueError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
-    except STORE_ERRORS as error:
-        st.toast(f"The suite was not saved: {plain(run_store.reason(error))}", icon=":material/error:")
-    else:
-        st.toast(f"{plain(name)} is saved.", icon=":material/check:")
-
-
-def _open(store: SuiteStore, user: User) -> None:
-    name = st.session_state.guardrail_suite_saved
-    try:
+def _open(store: SuiteStore, user: User, name: str) -> None:
+    with told("The suite was not opened"):
         cases = store.suite(user.username, name)
-    except STORE_ERRORS as error:
-        st.toast(f"The suite was not opened: {plain(run_store.reason(error))}", icon=":material/error:")
-        return
-    if cases is not None:
-        draft().take(Read(cases), name)
+        if cases is not None:
+            draft().take(Read(cases), name)
 
 
-def _delete(store: SuiteStore, user: User) -> None:
-    name = st.session_state.guardrail_suite_saved
-    try:
+def _delete(store: SuiteStore, user: User, name: str) -> None:
+    with told("The suite was not deleted"):
         store.delete(user.username, name)
-    except STORE_ERRORS as error:
-        st.toast(f"The suite was not deleted: {plain(run_store.reason(error))}", icon=":material/error:")
-    else:
         st.toast(f"{plain(name)} is deleted; its cases stay in the table while it is open.")
 
 

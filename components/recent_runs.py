@@ -44,7 +44,7 @@ def recent_runs(user: User) -> None:
 
 
 def unreadable_history(error: Exception) -> None:
-    """Say why the history cannot be read, and what to do; `error` is one of UNREADABLE."""
+    """Say why the history cannot be read, and what to do; `error` is one of STORE_ERRORS."""
     reason = plain(str(getattr(error, "orig", error)))
     st.error(
         f"{reason}\n\n**What to do:** check `WORKBENCH_DATABASE_URL`.",

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 import pandas as pd
 import streamlit as st
 
-from components.kept_text import keep, kept, kept_input
+from components.kept_text import keep, kept
 from components.safe_markdown import plain
-from services import rag_test_set, run_store
+from components.stored_work import FILE_TYPES, saved_bar, saving_bar, table_height, told
+from services import rag_test_set
 from services.batch_files import BatchFileError
 from services.rag_test_set import SEPARATOR, Question, QuestionSet
 from services.rag_test_store import RagTests
-from services.run_tables import LONGEST_NAME, STORE_ERRORS
+from services.run_tables import LONGEST_NAME
 from services.users import User
 
 _COLUMNS = ("question", "expected", "answer", "kind")
@@ -73,18 +74,13 @@ def question_editor(store: RagTests, user: User) -> QuestionSet | None:
 def _sources(store: RagTests, user: User) -> None:
     saved = {each.name: each for each in store.sets(user.username)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if saved:
-            st.selectbox("Saved test sets", list(saved), key="rag_test_saved")
-            st.button(
-                "Open", key="rag_test_load", icon=":material/folder_open:", on_click=_open, args=(saved,)
-            )
-            st.button(
-                "Delete",
-                key="rag_test_delete",
-                icon=":material/delete:",
-                on_click=_delete,
-                args=(store, user),
-            )
+        saved_bar(
+            "rag_test",
+            "Saved test sets",
+            {name: name for name in saved},
+            load=lambda name: draft().take(saved[name].questions, name),
+            delete=lambda name: _delete(store, user, name),
+        )
         if rag_test_set.SAMPLE.exists():
             st.button(
                 "Load the sample questions",
@@ -96,7 +92,7 @@ def _sources(store: RagTests, user: User) -> None:
     with st.expander("Load a file", icon=":material/upload_file:", type="compact"):
         st.file_uploader(
             "Questions: CSV or JSONL",
-            type=["csv", "tsv", "txt", "jsonl", "ndjson"],
+            type=FILE_TYPES,
             key="rag_test_file",
             on_change=_uploaded,
         )
@@ -116,7 +112,7 @@ def _table(current: Draft) -> None:
         key=key,
         num_rows="dynamic",
         hide_index=True,
-        height=min(38 + 35 * (len(current.base) + 1), 320),
+        height=table_height(current.base),
         column_config={
             "question": text("Question", width="large", max_chars=rag_test_set.LONGEST_QUESTION),
             "expected": text(
@@ -145,52 +141,22 @@ def _questions(current: Draft) -> tuple[Question, ...]:
 
 
 def _saving(store: RagTests, user: User, questions: tuple[Question, ...]) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = kept_input(_NAME, "Name of the test set", placeholder=_UNNAMED).strip()
-        st.button(
-            "Save",
-            key="rag_test_save",
-            icon=":material/save:",
-            disabled=not questions or not name,
-            help="For you alone; a set of this name is replaced",
-            on_click=_save,
-            args=(store, user, name, questions),
-        )
-        st.download_button(
-            "Download as CSV",
-            data=lambda: rag_test_set.csv_text(questions).encode(),
-            file_name="test-set.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            disabled=not questions,
-            on_click="ignore",
-            key="rag_test_csv",
-        )
+    saving_bar(
+        "rag_test",
+        "Name of the test set",
+        name_key=_NAME,
+        unnamed=_UNNAMED,
+        usable=bool(questions),
+        what="set",
+        save=lambda name: store.save(user.username, QuestionSet(name, questions)),
+        csv=lambda: rag_test_set.csv_text(questions).encode(),
+        file_name="test-set.csv",
+    )
 
 
-def _save(store: RagTests, user: User, name: str, questions: tuple[Question, ...]) -> None:
-    try:
-        store.save(user.username, QuestionSet(name, questions))
-    except ValueError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
-    except STORE_ERRORS as error:
-        st.toast(f"The set was not saved: {plain(run_store.reason(error))}", icon=":material/error:")
-    else:
-        st.toast(f"{plain(name)} is saved.", icon=":material/check:")
-
-
-def _open(saved: dict[str, QuestionSet]) -> None:
-    if chosen := saved.get(st.session_state.rag_test_saved):
-        draft().take(chosen.questions, chosen.name)
-
-
-def _delete(store: RagTests, user: User) -> None:
-    name = st.session_state.rag_test_saved
-    try:
+def _delete(store: RagTests, user: User, name: str) -> None:
+    with told("The set was not deleted"):
         store.delete(user.username, name)
-    except STORE_ERRORS as error:
-        st.toast(f"The set was not deleted: {plain(run_store.reason(error))}", icon=":material/error:")
-    else:
         st.toast(f"{plain(name)} is deleted; its questions stay in the table while it is open.")
 
 

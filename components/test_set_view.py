@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.kept_text import kept_choice
 from components.problem_card import problem_card
 from components.safe_markdown import plain
+from components.stored_work import choose_results, stop_button, unreadable
 from components.test_set_editor import question_editor
 from components.test_set_results import comparison, result_view
-from services import rag_test_store, run_store
+from services import rag_test_store
 from services.clients import Identity
 from services.rag_settings import RagSettings
 from services.rag_test_runner import RagTestHub, RagTestRunner, label_of
@@ -36,12 +36,7 @@ def test_set_view(identity: Identity, user: User, settings: RagSettings) -> None
         _run(store, identity, user, settings, questions)
         _results(store, user)
     except STORE_ERRORS as error:
-        st.error(
-            f"{plain(run_store.reason(error))}\n\n**What to do:** check `WORKBENCH_DATABASE_URL`, its disk "
-            "and its rights. The questions in the editor are kept.",
-            title="The test sets cannot be read or stored",
-            icon=":material/database_off:",
-        )
+        unreadable(error, "The test sets cannot be read or stored", "The questions in the editor are kept.")
 
 
 def _run(
@@ -94,13 +89,7 @@ def _progress(runner: RagTestRunner) -> None:
     if not runner.live:
         st.rerun()
     st.progress(runner.done / runner.total, text=f"{runner.done:,} of {runner.total:,} questions")
-    st.button(
-        "Stopping: calls under way come to their end" if runner.stopped else "Stop",
-        key="rag_test_stop",
-        icon=":material/stop_circle:",
-        disabled=runner.stopped,
-        on_click=runner.stop,
-    )
+    stop_button(runner, "rag_test_stop")
 
 
 def _outcome(runner: RagTestRunner) -> None:
@@ -129,33 +118,19 @@ def _results(store: RagTests, user: User) -> None:
         st.caption("No test set has been asked yet.")
         return
 
-    def words(result_id: str) -> str:
-        return _line(summaries[result_id]) if result_id else "nothing"
-
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        shown = kept_choice(_OPEN, "Result", list(summaries), words)
-        others = [each for each in summaries if each != shown]
-        beside = kept_choice(_BESIDE, "Compare with", ["", *others], words)
-        st.button(
-            "Delete this result",
-            key="rag_test_forget",
-            icon=":material/delete:",
-            on_click=_forget,
-            args=(store, user, shown),
-        )
+    shown, beside = choose_results(
+        "rag_test",
+        {key: _line(each) for key, each in summaries.items()},
+        open_key=_OPEN,
+        beside_key=_BESIDE,
+        forget=lambda result_id: store.forget(user.username, result_id),
+    )
     result = store.result(user.username, shown)
     earlier = store.result(user.username, beside) if beside else None
     if result and earlier:
         comparison(earlier, result)
     if result:
         result_view(result, key="stored")
-
-
-def _forget(store: RagTests, user: User, result_id: str) -> None:
-    try:
-        store.forget(user.username, result_id)
-    except STORE_ERRORS as error:
-        st.toast(f"The result was not deleted: {plain(run_store.reason(error))}", icon=":material/error:")
 
 
 def _line(summary: ResultSummary) -> str:
