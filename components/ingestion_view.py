@@ -9,13 +9,13 @@ from zlib import crc32
 import pandas as pd
 import streamlit as st
 
-from components.file_faults import file_faults
+from components.document_upload import document_upload, file_faults
 from components.problem_card import problem_card
 from components.safe_markdown import plain
-from services import knowledge, knowledge_files
+from services import knowledge
 from services.clients import Identity
 from services.knowledge import DataSource, Document, IngestionJob
-from services.knowledge_files import Checked, DocumentFile
+from services.knowledge_files import Checked
 from services.problems import Problem
 from services.users import User
 
@@ -203,19 +203,8 @@ def _upload(identity: Identity, user: User, source: DataSource) -> None:
         st.info(f"Documents of a source of type {plain(source.type)} are added at their own place.")
         return
     number = st.session_state.setdefault(_UPLOADS, 0)  # a new uploader is an empty one
-    key = f"rag_ingestion_files_{number}"
-
-    def dropped() -> None:
-        files = [DocumentFile(file.name, file.getvalue()) for file in st.session_state[key] or ()]
-        st.session_state[_FILES] = knowledge_files.checked(files)
-
-    st.file_uploader(
-        f"Documents: {', '.join(knowledge_files.FORMATS)}",
-        accept_multiple_files=True,
-        key=key,
-        max_upload_size=knowledge_files.MOST_BYTES // 1024**2,
-        on_change=dropped,
-        help=f"A file name{knowledge_files.SIDECAR} beside a document holds attributes to filter by.",
+    document_upload(
+        f"rag_ingestion_files_{number}", lambda checked: st.session_state.update({_FILES: checked})
     )
     checked: Checked = st.session_state.get(_FILES) or Checked((), ())
     file_faults(checked.faults)

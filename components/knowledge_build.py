@@ -9,7 +9,7 @@ import streamlit as st
 
 from components.build_steps import build_program, build_steps
 from components.chunking_form import chunking_form
-from components.file_faults import file_faults
+from components.document_upload import document_upload, file_faults
 from components.problem_card import problem_card
 from components.safe_markdown import plain
 from services import knowledge_files
@@ -27,7 +27,7 @@ from services.knowledge_build import (
     start_build,
     start_taking_apart,
 )
-from services.knowledge_files import Checked, DocumentFile
+from services.knowledge_files import Checked
 from services.models import Model
 from services.problems import Problem
 from services.users import User
@@ -130,20 +130,7 @@ def _form(draft: _Draft, identity: Identity, user: User) -> None:
 
 
 def _documents(draft: _Draft) -> None:
-    key = "rag_build_files"
-
-    def dropped() -> None:
-        files = [DocumentFile(file.name, file.getvalue()) for file in st.session_state[key] or ()]
-        draft.checked = knowledge_files.checked(files)
-
-    st.file_uploader(
-        f"Documents: {', '.join(knowledge_files.FORMATS)}",
-        accept_multiple_files=True,
-        key=key,
-        max_upload_size=knowledge_files.MOST_BYTES // 1024**2,
-        on_change=dropped,
-        help=f"A file name{knowledge_files.SIDECAR} beside a document holds attributes to filter by.",
-    )
+    document_upload("rag_build_files", lambda checked: setattr(draft, "checked", checked))
     with st.container(horizontal=True, vertical_alignment="center"):
         if knowledge_files.has_samples():
             st.button(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -147,17 +147,28 @@ def _help(name: str, bound: Bound | None) -> str:
 def _stop_sequences(
     settings: Settings, capabilities: Capabilities, key: str, on_change: Callable[[Settings], None]
 ) -> None:
-    widget = f"{key}_stopSequences"
     most = capabilities.bounds.get("stopSequences")
-    st.session_state[widget] = list(settings.stop_sequences)
+    stop_sequences(
+        f"{key}_stopSequences",
+        settings.stop_sequences,
+        int(most.maximum) if most else None,
+        lambda sequences: on_change(replace(settings, stop_sequences=sequences)),
+    )
+
+
+def stop_sequences(
+    key: str, value: Sequence[str], most: int | None, changed: Callable[[tuple[str, ...]], None]
+) -> None:
+    """Draw the field for stop sequences, at most so many."""
+    st.session_state[key] = list(value)
     st.multiselect(
         "Stop sequences",
-        list(settings.stop_sequences),
-        key=widget,
+        list(value),
+        key=key,
         accept_new_options=True,
-        max_selections=int(most.maximum) if most else None,
+        max_selections=most,
         placeholder="not sent: type one and press Enter",
-        on_change=lambda: on_change(replace(settings, stop_sequences=tuple(st.session_state[widget]))),
+        on_change=lambda: changed(tuple(st.session_state[key])),
     )
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from components.filter_builder import filter_builder
 from components.guardrail_and_cache import guardrail_form
+from components.parameter_form import stop_sequences
 from components.safe_markdown import plain
 from components.sidebar import current_identity
 from services.citations import Source
@@ -250,16 +251,11 @@ def _parameters(settings: RagSettings, key: str, edit: Change) -> None:
                 help=f"`{name}`, {limit.minimum:g} to {limit.maximum:,g}. "
                 "Empty means not sent, which is not 0.",
             )
-    widget = f"{key}_stop_sequences"
-    st.session_state[widget] = list(settings.stop_sequences)
-    st.multiselect(
-        "Stop sequences",
-        list(settings.stop_sequences),
-        key=widget,
-        accept_new_options=True,
-        max_selections=MOST_STOP_SEQUENCES,
-        placeholder="not sent: type one and press Enter",
-        on_change=lambda: edit(replace(settings, stop_sequences=tuple(st.session_state[widget]))),
+    stop_sequences(
+        f"{key}_stop_sequences",
+        settings.stop_sequences,
+        MOST_STOP_SEQUENCES,
+        lambda sequences: edit(replace(settings, stop_sequences=sequences)),
     )
 
 
