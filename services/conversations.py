@@ -14,7 +14,7 @@ from services.capabilities import Capabilities, put_additional
 from services.clients import Identity
 from services.guardrails import GuardrailChoice, guardrail_of, put_guardrail
 from services.models import Model
-from services.problems import Problem
+from services.problems import Problem, ProblemError
 from services.prompt_caching import CachePoints, cache_points_of, is_point, put_cache_points
 from services.replies import INVOKE_OPERATIONS, content_of
 from services.runs import Call, Run
@@ -105,12 +105,8 @@ def with_text(prompt: Sequence[JsonDict], text: str) -> tuple[JsonDict, ...]:
     return ({"text": text}, *(block for block in prompt if "text" not in block))
 
 
-class RefusedError(Exception):
+class RefusedError(ProblemError):
     """A prompt that the service would refuse; `problem` says why and what to change."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.title)
-        self.problem = problem
 
 
 def reply_content(run: Run) -> list[JsonDict]:

@@ -22,7 +22,7 @@ from services import clients, guardrails, problems
 from services.clients import Identity
 from services.guardrail_configuration import Configuration, from_guardrail, from_json
 from services.guardrails import DRAFT
-from services.problems import Problem
+from services.problems import ProblemError
 from services.runs import Call
 
 JsonDict = dict[str, Any]
@@ -34,12 +34,8 @@ _SETTLED = ("READY", "FAILED")
 _NOT_IN_UPDATES = ("tags", "clientRequestToken")
 
 
-class GuardrailError(Exception):
+class GuardrailError(ProblemError):
     """A call about guardrails was refused or got lost; `problem` says why and what to do."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.title)
-        self.problem = problem
 
 
 @dataclass(frozen=True)

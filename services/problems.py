@@ -21,7 +21,7 @@ from services import iam, problem_rules
 from services.clients import Identity
 from services.problem_rules import Action, Rule
 
-__all__ = ["Action", "Problem", "from_answer", "from_exception"]
+__all__ = ["Action", "Problem", "ProblemError", "from_answer", "from_exception"]
 
 MAX_WAIT_S = 60.0
 _CONSOLES = {
@@ -58,6 +58,14 @@ class Problem:
     kind: str = ""
     link_label: str = "Open the documentation"
     billed: bool = False
+
+
+class ProblemError(Exception):
+    """An error that is told as its `problem`: why, and what to do."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.title)
+        self.problem = problem
 
 
 def from_exception(

@@ -19,7 +19,7 @@ import streamlit as st
 
 from services import clients, problems
 from services.clients import Identity
-from services.problems import Problem
+from services.problems import Problem, ProblemError
 
 JsonDict = dict[str, Any]
 
@@ -32,12 +32,8 @@ _ARN = re.compile(
 )
 
 
-class PromptError(Exception):
+class PromptError(ProblemError):
     """Prompt Management refused a call, or could not be reached; `problem` says why and what to do."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.title)
-        self.problem = problem
 
 
 @dataclass(frozen=True)

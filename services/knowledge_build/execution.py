@@ -25,7 +25,7 @@ from services.knowledge_build.instructions import (
     at,
     resolve,
 )
-from services.problems import Problem, from_exception
+from services.problems import Problem, ProblemError, from_exception
 
 MISSING = frozenset(
     {"ResourceNotFoundException", "NoSuchEntity", "NoSuchBucket", "NoSuchKey", "NotFound", "404"}
@@ -38,13 +38,8 @@ class StoppedError(Exception):
     """Somebody stopped the build."""
 
 
-class FailedError(Exception):
+class FailedError(ProblemError):
     """A step failed; `problem` says how."""
-
-    def __init__(self, problem: Problem) -> None:
-        """`problem` is for the page."""
-        super().__init__(problem.title)
-        self.problem = problem
 
 
 class Execution:
