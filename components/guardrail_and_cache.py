@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from components.pane_actions import PaneActions
+from components.pick_or_paste import pick_or_paste
 from components.safe_markdown import plain
 from components.sidebar import current_identity
 from services import guardrails
@@ -93,19 +94,13 @@ def guardrail_select(
     names = {one.id: f"{one.name} ({one.id})" for one in listed.summaries}
     known = {one.arn: one.id for one in listed.summaries}
     chosen = known.get(choice.identifier, choice.identifier)
-    options = list(names) if not chosen or chosen in names else [*names, chosen]
-    st.session_state[key] = chosen or None
-    st.selectbox(
+    pick_or_paste(
         "Guardrail",
-        options,
-        index=None,
+        names,
+        chosen,
         key=key,
-        format_func=lambda one: names.get(one, one),
-        accept_new_options=True,
         placeholder="none: choose one, or paste an ID or ARN",
-        on_change=lambda: change(
-            replace(choice, identifier=(st.session_state[key] or "").strip(), version=DRAFT)
-        ),
+        changed=lambda identifier: change(replace(choice, identifier=identifier, version=DRAFT)),
     )
     _why_no_list(listed, identity)
     if choice.identifier and not well_formed(choice.identifier):

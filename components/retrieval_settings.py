@@ -11,6 +11,7 @@ import streamlit as st
 from components.filter_builder import filter_builder
 from components.guardrail_and_cache import guardrail_form
 from components.parameter_form import stop_sequences
+from components.pick_or_paste import pick_or_paste
 from components.safe_markdown import plain
 from components.sidebar import current_identity
 from services.citations import Source
@@ -160,23 +161,17 @@ def _decomposition(settings: RagSettings, widget: str, edit: Change) -> None:
 def _reranker(
     settings: RagSettings, key: str, rerankers: Sequence[Model], changed: Callable[..., None]
 ) -> None:
-    retrieval, widget = settings.retrieval, f"{key}_reranker"
-    labels = {model.model_id: model.label for model in rerankers}
-    chosen = retrieval.reranker
-    options = list(labels) if not chosen or chosen in labels else [*labels, chosen]
+    retrieval, chosen = settings.retrieval, settings.retrieval.reranker
     left, right = st.columns(2)
     with left:
-        st.session_state[widget] = chosen or None
-        st.selectbox(
+        pick_or_paste(
             "Reranker",
-            options,
-            index=None,
-            key=widget,
-            format_func=lambda one: labels.get(one, one),
-            accept_new_options=True,
+            {model.model_id: model.label for model in rerankers},
+            chosen,
+            key=f"{key}_reranker",
             placeholder="none: choose one, or paste an ID",
+            changed=lambda model_id: changed(reranker=model_id),
             help="A model that reads the question with each passage and puts the passages in a new order.",
-            on_change=lambda: changed(reranker=(st.session_state[widget] or "").strip()),
         )
     if not chosen:
         if not rerankers:
