@@ -99,21 +99,10 @@ class Endpoint:
         return session.client(service, endpoint_url=self.url, config=Config(**settings))
 
 
-@pytest.fixture(scope="session")
-def endpoint(clean_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """The local endpoint, started once for all tests."""
-    data_dir = tmp_path_factory.mktemp("localbedrock")
+def start_endpoint(data_dir: Path, *options: str) -> Endpoint:
+    """An endpoint that serves; whoever starts it stops its process."""
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "localbedrock",
-            "--port",
-            "0",
-            "--data-dir",
-            str(data_dir),
-            "--exit-with-parent",
-        ],
+        [sys.executable, "-m", "localbedrock", "--data-dir", str(data_dir), *options],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -122,9 +111,21 @@ def endpoint(clean_environment: None, tmp_path_factory: pytest.TempPathFactory) 
     try:
         ready = first_line(process, seconds=120)
         assert ready.startswith("READY http://127.0.0.1:"), f"the endpoint said {ready!r}"
-        yield Endpoint(ready.split()[1], data_dir, process)
-    finally:
+    except BaseException:
         stop(process, signal.SIGTERM)
+        raise
+    return Endpoint(ready.split()[1], data_dir, process)
+
+
+@pytest.fixture(scope="session")
+def endpoint(clean_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """The local endpoint, started once for all tests."""
+    data_dir = tmp_path_factory.mktemp("localbedrock")
+    started = start_endpoint(data_dir, "--port", "0", "--exit-with-parent")
+    try:
+        yield started
+    finally:
+        stop(started.process, signal.SIGTERM)
 
 
 @pytest.fixture(scope="session")

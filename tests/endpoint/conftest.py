@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
 from botocore.eventstream import EventStream
 
 from localbedrock.wire.routing import SERVICES
+from services import settings
+from services.clients import Identity
 from tests.answers import answer_faults, event_faults
+from tests.conftest import Endpoint
+
+
+@pytest.fixture(scope="module")
+def identity(endpoint: Endpoint) -> Iterator[Identity]:
+    """One that nothing is cached for yet, whose clients reach the endpoint as the workbench's do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "get", lambda: settings.Settings(local_data=endpoint.data_dir))
+        yield Identity("local", "localbedrock", "us-east-1", epoch=uuid4().int)
 
 
 @pytest.fixture(scope="module", autouse=True)

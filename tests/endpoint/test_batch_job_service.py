@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from services import models, settings
+from services import models
 from services.batch_grid import Cell, counts, page
 from services.batch_jobs import ENDED, Job, give_up, jobs, look, offer, prepare, stop, submit
 from services.batch_store import BatchStore
@@ -21,7 +21,6 @@ from services.problems import from_exception
 from services.replies import read
 from services.run_store import RunStore
 from services.streaming import ReplyStream
-from tests.conftest import Endpoint
 
 MODEL = "anthropic.claude-3-haiku-20240307-v1:0"
 ROLE = "arn:aws:iam::123456789012:role/batch"
@@ -31,14 +30,6 @@ COLUMNS = (
     Column("InvokeModel", Settings(model_id=MODEL, operation="InvokeModel", parameters=SHORT)),
     Column("Long", Settings(model_id=MODEL, system="Tell a long story.", parameters={"maxTokens": 2000})),
 )
-
-
-@pytest.fixture(scope="module")
-def identity(endpoint: Endpoint) -> Iterator[Identity]:
-    """One that nothing is cached for yet, whose clients reach the endpoint as the workbench's do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "get", lambda: settings.Settings(local_data=endpoint.data_dir))
-        yield Identity("local", "localbedrock", "us-east-1", epoch=uuid4().int)
 
 
 @pytest.fixture

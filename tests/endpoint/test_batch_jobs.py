@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,8 +13,8 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import ROOT, Endpoint
-from tests.processes import first_line, stop
+from tests.conftest import Endpoint, start_endpoint
+from tests.processes import stop
 
 MODEL = "anthropic.claude-3-haiku-20240307-v1:0"
 EMBED = "amazon.titan-embed-text-v2:0"
@@ -246,18 +243,7 @@ def test_a_job_that_does_not_exist_is_not_found(bedrock: Any) -> None:
 
 
 def test_a_job_survives_a_restart(tmp_path: Path) -> None:
-    def started() -> Endpoint:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "localbedrock", "--data-dir", str(tmp_path)],
-            cwd=ROOT,
-            env=os.environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        return Endpoint(first_line(process, seconds=120).split()[1], tmp_path, process)
-
-    first = started()
+    first = start_endpoint(tmp_path)
     try:
         bedrock, s3 = first.client("bedrock"), first.client("s3")
         s3.create_bucket(Bucket=BUCKET)
@@ -265,7 +251,7 @@ def test_a_job_survives_a_restart(tmp_path: Path) -> None:
         wait(bedrock, arn, {"InProgress"})
     finally:
         stop(first.process, signal.SIGTERM)
-    second = started()
+    second = start_endpoint(tmp_path)
     try:
         job = wait(second.client("bedrock"), arn)
         assert (job["status"], job["successRecordCount"]) == ("Completed", 8)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from services import guardrail_editor, guardrails, settings
+from services import guardrail_editor, guardrails
 from services.clients import Identity, client
 from services.guardrail_configuration import (
     Configuration,
@@ -24,7 +24,6 @@ from services.guardrail_configuration import (
 from services.guardrail_differences import differences
 from services.guardrail_editor import GuardrailError, new_seed
 from services.guardrail_rules import choices, problems
-from tests.conftest import Endpoint
 
 EVERYTHING = Configuration(
     name="everything",
@@ -52,14 +51,6 @@ EVERYTHING = Configuration(
         GroundingFilter(type="RELEVANCE", threshold=0.0, action="NONE", enabled=False),
     ),
 )
-
-
-@pytest.fixture(scope="module")
-def identity(endpoint: Endpoint) -> Iterator[Identity]:
-    """One that nothing is cached for yet, whose clients reach the endpoint as the workbench's do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "get", lambda: settings.Settings(local_data=endpoint.data_dir))
-        yield Identity("local", "localbedrock", "us-east-1", epoch=uuid4().int)
 
 
 @pytest.fixture

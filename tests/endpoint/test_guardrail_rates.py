@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from uuid import uuid4
 
-import pytest
-
-from services import guardrail_editor, guardrail_metrics, settings
+from services import guardrail_editor, guardrail_metrics
 from services.clients import Identity, client
 from services.guardrail_configuration import Configuration, Word
 from services.guardrail_editor import new_seed
 from services.guardrail_metrics import SPANS, Rates, rate
-from tests.conftest import Endpoint
-
-
-@pytest.fixture
-def identity(endpoint: Endpoint) -> Iterator[Identity]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "get", lambda: settings.Settings(local_data=endpoint.data_dir))
-        yield Identity("local", "localbedrock", "us-east-1", epoch=uuid4().int)
 
 
 def counted(identity: Identity, identifier: str, checks: int, seconds: float = 20) -> Rates:

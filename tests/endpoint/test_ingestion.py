@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.conftest import ROOT, Endpoint
+from tests.conftest import Endpoint, start_endpoint
 from tests.endpoint.knowledge_calls import (
     ENDED,
     counts,
@@ -25,7 +22,7 @@ from tests.endpoint.knowledge_calls import (
     wait_for_documents,
     wait_for_job,
 )
-from tests.processes import first_line, stop
+from tests.processes import stop
 
 BUCKET = "ingestion-documents"
 SMALL = {
@@ -348,18 +345,7 @@ def test_documents_that_contradict_themselves_are_refused(
 
 
 def test_a_job_that_a_kill_has_interrupted_is_taken_up_again(tmp_path: Path) -> None:
-    def started() -> Endpoint:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "localbedrock", "--data-dir", str(tmp_path)],
-            cwd=ROOT,
-            env=os.environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        return Endpoint(first_line(process, seconds=120).split()[1], tmp_path, process)
-
-    first = started()
+    first = start_endpoint(tmp_path)
     try:
         agent, s3 = first.client("bedrock-agent"), first.client("s3")
         s3.create_bucket(Bucket=BUCKET)
@@ -375,7 +361,7 @@ def test_a_job_that_a_kill_has_interrupted_is_taken_up_again(tmp_path: Path) -> 
             time.sleep(0.01)
     finally:
         stop(first.process, signal.SIGKILL)
-    second = started()
+    second = start_endpoint(tmp_path)
     try:
         agent = second.client("bedrock-agent")
         job = wait_for_job(agent, where, ENDED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from services import knowledge, settings
+from services import knowledge
 from services.clients import Identity, client
 from services.knowledge import IngestionJob
 from services.knowledge_build import (
@@ -37,13 +36,6 @@ FILES = {
     "warranty.txt": b"The warranty lasts two years from the day of purchase.",
     "broken.pdf": b"%PDF-1.4 this is no more than the beginning",
 }
-
-
-@pytest.fixture(scope="module")
-def identity(endpoint: Endpoint) -> Iterator[Identity]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "get", lambda: settings.Settings(local_data=endpoint.data_dir))
-        yield Identity("local", "localbedrock", "us-east-1", epoch=uuid4().int)
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from services import models, prompts, settings
+from services import models, prompts
 from services.clients import Identity, client
 from services.conversations import Pane, Settings, Turn
 from services.playground import Playground
@@ -16,7 +15,6 @@ from services.prompt_exchange import draft, pane_variables, settings_from
 from services.prompts import DRAFT, ManagedPrompt, PromptError
 from services.runs import Run
 from services.streaming import StreamHub
-from tests.conftest import Endpoint
 
 MODEL = "local.smollm2-135m-instruct-v1:0"
 PANE = Settings(
@@ -27,14 +25,6 @@ PANE = Settings(
 )
 TEMPLATE = "What is {{thing}}?"
 VALUES = {"language": "English", "thing": "a heron"}
-
-
-@pytest.fixture(scope="module")
-def identity(endpoint: Endpoint) -> Iterator[Identity]:
-    """One that nothing is cached for yet, whose clients reach the endpoint as the workbench's do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "get", lambda: settings.Settings(local_data=endpoint.data_dir))
-        yield Identity("local", "localbedrock", "us-east-1", epoch=uuid4().int)
 
 
 def variant(identity: Identity, pane: Settings = PANE, template: str = TEMPLATE) -> dict[str, Any]:

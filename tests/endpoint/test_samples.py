@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -14,16 +12,8 @@ from services.citations import results_of
 from services.clients import Identity, client
 from services.knowledge_build import STEPS, Builder
 from services.rag_test_metrics import measure, outcome_of
-from tests.conftest import Endpoint
 
 DOCUMENTS = 34
-
-
-@pytest.fixture(scope="module")
-def identity(endpoint: Endpoint) -> Iterator[Identity]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "get", lambda: settings.Settings(local_data=endpoint.data_dir))
-        yield Identity("local", "localbedrock", "us-east-1", epoch=uuid4().int)
 
 
 @pytest.fixture(scope="module")

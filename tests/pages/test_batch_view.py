@@ -20,6 +20,7 @@ from services.pricing import Price
 from services.runs import Call
 from services.runtime import Opened
 from tests.pages.conftest import Workspace
+from tests.pages.looks import checked
 
 IDENTITY = Identity("local", "localbedrock", "us-east-1")
 CSV = "question,lang\nWhat is a heron?,en\nWas ist ein Kranich?,de\n"
@@ -82,12 +83,6 @@ def bedrock(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Bedrock:
 def page(bedrock: Bedrock) -> AppTest:
     app = AppTest.from_function(view, default_timeout=20)
     return checked(app)
-
-
-def checked(app: AppTest) -> AppTest:
-    app.run()
-    assert not app.exception
-    return app
 
 
 def paste(page: AppTest, text: str) -> None:

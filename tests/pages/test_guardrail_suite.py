@@ -22,6 +22,7 @@ from services.guardrails import Guardrails, GuardrailSummary
 from services.runs import Call
 from services.runtime import Opened
 from tests.pages.conftest import Workspace
+from tests.pages.looks import checked, texts
 
 ROWS = [
     {"id": "word", "text": "bad words", "expected": "blocked", "policy": "word"},
@@ -101,17 +102,6 @@ def page(store: SuiteStore) -> AppTest:
     app = checked(AppTest.from_function(view, default_timeout=20))
     app.button(key="guardrail_suite_load").click()
     return checked(app)
-
-
-def checked(app: AppTest) -> AppTest:
-    app.run()
-    assert not app.exception
-    return app
-
-
-def texts(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.error, app.warning, app.info)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
 def over() -> None:

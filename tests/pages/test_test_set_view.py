@@ -15,6 +15,7 @@ from services.rag_test_set import Question, QuestionSet
 from services.rag_test_store import RagTests
 from services.runs import Call, Run
 from tests.pages.conftest import Workspace
+from tests.pages.looks import checked, texts
 
 QUESTIONS = (
     Question("alpha", ("alpha.md",), "A", "plain"),
@@ -95,17 +96,6 @@ def page(store: RagTests) -> AppTest:
     app = checked(AppTest.from_function(view, default_timeout=20))
     app.button(key="rag_test_load").click()
     return checked(app)
-
-
-def checked(app: AppTest) -> AppTest:
-    app.run()
-    assert not app.exception
-    return app
-
-
-def texts(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.error, app.warning, app.info)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
 def ask(app: AppTest) -> None:
