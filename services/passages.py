@@ -53,6 +53,18 @@ def passage_of(text: str, passage: str) -> tuple[int, int] | None:
     return document.span(*found) if found else None
 
 
+def with_marks(text: str, place: tuple[int, int], passage: str) -> tuple[int, int]:
+    """The place of a passage with the marks at its edges that are no letters: of a heading, a full stop."""
+    start, end = place
+    letters = Letters.of(passage).places
+    before, after = passage[: letters[0]].lstrip(), passage[letters[-1] + 1 :].rstrip()
+    if text.endswith(before, 0, start):
+        start -= len(before)
+    if text.startswith(after, end):
+        end += len(after)
+    return start, end
+
+
 def passage_on_page(page: Letters, passage: str) -> tuple[int, int] | None:
     """The letters of a page that belong to a passage, also to one that runs on from the page before, or to
     the next one.

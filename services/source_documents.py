@@ -15,7 +15,7 @@ from services import clients, problems
 from services.citations import Source
 from services.clients import Identity
 from services.locations import DATA_SOURCE_KEY
-from services.passages import passage_of
+from services.passages import passage_of, with_marks
 from services.problems import Problem
 
 Kind = Literal["markdown", "text", "pdf", "file", "link", "passage"]
@@ -111,7 +111,8 @@ def fetch(identity: Identity, source: Source, knowledge_base_id: str = "") -> So
 )
 def passage_place(document: SourceDocument, passage: str) -> tuple[int, int] | None:
     """The characters of the document's text that are the passage; None where it is not found."""
-    return passage_of(document.text, passage)
+    place = passage_of(document.text, passage)
+    return with_marks(document.text, place, passage) if place else None
 
 
 def _why_not(source: Source) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 from services import clients, pdf_pages, source_documents
 from services.citations import Source, results_of
 from services.clients import Identity
-from services.passages import Letters, page_of, passage_of, passage_on_page
+from services.passages import Letters, page_of, passage_of, passage_on_page, with_marks
 from services.pdf_pages import Pdf, PdfError
 from services.problems import Problem
 from services.source_documents import SourceDocument, fetch
@@ -215,3 +215,12 @@ def test_pdfs_that_cannot_be_drawn_say_why() -> None:
         pdf_pages.page_count(Pdf("e", encrypted_pdf()))
     with pytest.raises(PdfError, match="damaged"):
         pdf_pages.page_count(Pdf("d", b"%PDF-1.7 nothing"))
+
+
+def test_the_marks_at_a_passages_edges_are_shown_with_it() -> None:
+    text = "Before.\n\n## “Keep Warm”\nIt ends after 5 minutes.\n\nAfter."
+    passage = "## “Keep Warm” It ends after 5 minutes. "
+    place = passage_of(text, passage)
+    assert place
+    assert text[slice(*with_marks(text, place, passage))] == "## “Keep Warm”\nIt ends after 5 minutes."
+    assert with_marks("one, two", (0, 3), "one") == (0, 3)
