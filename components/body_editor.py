@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
+from components.edits import Editing
 from components.pane_actions import PaneActions
 from components.safe_markdown import plain
 from services import bodies
@@ -32,7 +32,7 @@ def body_editor(n: int, pane: Pane, model: Model | None, actions: PaneActions) -
         required=True,
         help="Converse has one request for all models. InvokeModel sends the provider's own body.",
         on_change=lambda: actions.change_settings(
-            replace(pane.settings, operation=st.session_state[key] or pane.settings.operation)
+            lambda now: replace(now, operation=st.session_state[key] or now.operation)
         ),
     )
     if pane.settings.operation != "InvokeModel":
@@ -43,7 +43,7 @@ def body_editor(n: int, pane: Pane, model: Model | None, actions: PaneActions) -
         _body(n, pane, model, actions.change_settings)
 
 
-def _body(n: int, pane: Pane, model: Model, change: Callable[[Settings], None]) -> None:
+def _body(n: int, pane: Pane, model: Model, change: Editing[Settings]) -> None:
     settings, fmt = pane.settings, bodies.format_of(model)
     streams = "" if model.capabilities.streaming is False else "WithResponseStream"
     if fmt:
@@ -64,7 +64,7 @@ def _body(n: int, pane: Pane, model: Model, change: Callable[[Settings], None]) 
         height=280,
         placeholder=f'{{"prompt": "{PLACEHOLDER}"}}',
         help=f"What is sent; `{PLACEHOLDER}` is the typed prompt. Edited, it is sent as it stands.",
-        on_change=lambda: change(_with_body(pane.settings, st.session_state[key] or "", generated)),
+        on_change=lambda: change(lambda now: _with_body(now, st.session_state[key] or "", generated)),
     )
     if settings.body_json:
         _edited(n, settings, fmt, model, change)
@@ -73,7 +73,7 @@ def _body(n: int, pane: Pane, model: Model, change: Callable[[Settings], None]) 
 
 
 def _edited(
-    n: int, settings: Settings, fmt: BodyFormat | None, model: Model, change: Callable[[Settings], None]
+    n: int, settings: Settings, fmt: BodyFormat | None, model: Model, change: Editing[Settings]
 ) -> None:
     text = settings.body_json
     if bodies.has_placeholder(text):
@@ -89,7 +89,7 @@ def _edited(
         key=f"playground_body_reset_{n}",
         icon=":material/restart_alt:",
         on_click=change,
-        args=(replace(settings, body_json=""),),
+        args=(lambda now: replace(now, body_json=""),),
     )
 
 

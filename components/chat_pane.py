@@ -153,9 +153,9 @@ def _finished_reply(n: int, pane: Pane, index: int, actions: PaneActions) -> Non
             metrics_line(turn.run, key=f"playground_metrics_{key}")
             guardrail_trace(turn.run)
         if problem:
-            possible = _problem_actions(actions, last, problem.suggestion)
+            possible = _problem_actions(actions, turn, last, problem.suggestion)
             if problem.code == "ToolResultMissing":  # the results come first, from the form below
-                again = {} if waiting_calls(pane.turns) else {"retry": lambda: actions.send_again(index)}
+                again = {} if waiting_calls(pane.turns) else {"retry": lambda: actions.send_again(turn)}
                 possible = cast("dict[Action, Callable[[], None]]", again)
             problem_card(problem, key=key, actions=possible, since=turn.ended_at)
         if turn.run:
@@ -175,13 +175,13 @@ def _finished_reply(n: int, pane: Pane, index: int, actions: PaneActions) -> Non
 
 
 def _problem_actions(
-    actions: PaneActions, last: bool, suggestion: str | None
+    actions: PaneActions, turn: Turn, last: bool, suggestion: str | None
 ) -> dict[Action, Callable[[], None]]:
     if not last:
         return {}
     possible: dict[Action, Callable[[], None]] = {
-        "retry": actions.retry,
-        "renew_credentials": actions.retry,
+        "retry": lambda: actions.retry(turn),
+        "renew_credentials": lambda: actions.retry(turn),
         "restart_backend": actions.restart_backend,
         "shorten": actions.clear,
     }
@@ -208,6 +208,7 @@ def _reply_tools(key: str, turn: Turn, last: bool, actions: PaneActions) -> None
             type="tertiary",
             help="Send this prompt once more in this pane; the run of this reply stays in the history",
             on_click=actions.retry,
+            args=(turn,),
         )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import streamlit as st
 
+from components.edits import Editing
 from services.knowledge_build import BOUNDS, FIELDS, STRATEGIES, Chunking
 
 _LABELS = {
@@ -23,8 +23,8 @@ _LABELS = {
 }
 
 
-def chunking_form(chunking: Chunking, *, key: str, change: Callable[[Chunking], None]) -> None:
-    """Draw the form; every edit calls `change` with the new chunking, which is the truth."""
+def chunking_form(chunking: Chunking, *, key: str, change: Editing[Chunking]) -> None:
+    """Draw the form; every edit goes to `change`."""
     name = f"{key}_strategy"
     st.session_state[name] = chunking.strategy
     st.selectbox(
@@ -32,7 +32,7 @@ def chunking_form(chunking: Chunking, *, key: str, change: Callable[[Chunking], 
         list(STRATEGIES),
         key=name,
         format_func=lambda strategy: STRATEGIES[strategy][0],
-        on_change=lambda: change(replace(chunking, strategy=st.session_state[name])),
+        on_change=lambda: change(lambda now: replace(now, strategy=st.session_state[name])),
     )
     st.caption(f"{STRATEGIES[chunking.strategy][1]} It cannot be changed once the data source is made.")
     fields = FIELDS[chunking.strategy]
@@ -43,7 +43,7 @@ def chunking_form(chunking: Chunking, *, key: str, change: Callable[[Chunking], 
         st.warning(chunking.fault, icon=":material/error:")
 
 
-def _number(chunking: Chunking, field: str, key: str, change: Callable[[Chunking], None]) -> None:
+def _number(chunking: Chunking, field: str, key: str, change: Editing[Chunking]) -> None:
     name = f"{key}_{field}"
     st.session_state[name] = getattr(chunking, field)
     label, explained = _LABELS[field]
@@ -54,5 +54,5 @@ def _number(chunking: Chunking, field: str, key: str, change: Callable[[Chunking
         max_value=high,
         key=name,
         help=f"{explained} Between {low} and {high:,}.",
-        on_change=lambda: change(replace(chunking, **{field: st.session_state[name]})),
+        on_change=lambda: change(lambda now: replace(now, **{field: st.session_state[name]})),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from components.pane_actions import PaneActions
@@ -30,10 +32,11 @@ def edit_prompt(n: int, pane: Pane, turn: int, actions: PaneActions) -> None:
     def close() -> None:
         del st.session_state[kept], st.session_state[f"playground_editing_{pane.key}"]
 
-    def done() -> str:
-        text: str = st.session_state[kept]
-        close()
-        return text
+    def ask(send: Callable[[int, str], None]) -> None:
+        if kept in st.session_state:  # the second of two clicks finds the form closed
+            text: str = st.session_state[kept]
+            close()
+            send(turn, text)
 
     st.session_state[widget] = st.session_state[kept]
     st.text_area("Prompt", key=widget, label_visibility="collapsed", on_change=keep)
@@ -46,7 +49,8 @@ def edit_prompt(n: int, pane: Pane, turn: int, actions: PaneActions) -> None:
             type="primary",
             disabled=blank,
             help="Ask again from here; what came after it leaves this pane and stays in the history",
-            on_click=lambda: actions.edit(turn, done()),
+            on_click=ask,
+            args=(actions.edit,),
         )
         st.button(
             "Fork",
@@ -54,6 +58,7 @@ def edit_prompt(n: int, pane: Pane, turn: int, actions: PaneActions) -> None:
             icon=":material/fork_right:",
             disabled=blank or actions.fork is None,
             help="Ask it in a new pane; this one stays as it is",
-            on_click=(lambda fork: lambda: fork(turn, done()))(actions.fork) if actions.fork else None,
+            on_click=ask,
+            args=(actions.fork,),
         )
         st.button("Cancel", key=f"playground_edit_cancel_{n}", type="tertiary", on_click=close)

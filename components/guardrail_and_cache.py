@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from components.edits import Edit, Editing
 from components.pane_actions import PaneActions
 from components.pick_or_paste import pick_or_paste
 from components.safe_markdown import plain
@@ -37,8 +38,8 @@ def guardrail_and_cache(n: int, pane: Pane, model: Model | None, actions: PaneAc
     """Draw the section of pane `n`."""
     identity = current_identity()
 
-    def change(choice: GuardrailChoice) -> None:
-        actions.change_settings(replace(pane.settings, guardrail=choice))
+    def change(edit: Edit[GuardrailChoice]) -> None:
+        actions.change_settings(lambda now: replace(now, guardrail=edit(now.guardrail)))
 
     guardrail_form(pane.settings.guardrail, identity, key=f"playground_guardrail_{n}", change=change)
     st.divider()
@@ -50,13 +51,13 @@ def guardrail_form(
     identity: Identity,
     *,
     key: str,
-    change: Callable[[GuardrailChoice], None],
+    change: Editing[GuardrailChoice],
     of_model: bool = True,
 ) -> None:
     """Draw the choice of a guardrail; for a call of a model also its trace and its way of streaming."""
 
     def changed(**values: Any) -> None:
-        change(replace(choice, **values))
+        change(lambda now: replace(now, **values))
 
     guardrail_select(choice, identity, key=key, change=change)
     if not choice.identifier:
@@ -87,7 +88,7 @@ def guardrail_form(
 
 
 def guardrail_select(
-    choice: GuardrailChoice, identity: Identity, *, key: str, change: Callable[[GuardrailChoice], None]
+    choice: GuardrailChoice, identity: Identity, *, key: str, change: Editing[GuardrailChoice]
 ) -> None:
     """Draw the choice of a guardrail, whatever its version; an ID or an ARN may be pasted."""
     listed = guardrails.guardrails(identity)
@@ -100,7 +101,7 @@ def guardrail_select(
         chosen,
         key=key,
         placeholder="none: choose one, or paste an ID or ARN",
-        changed=lambda identifier: change(replace(choice, identifier=identifier, version=DRAFT)),
+        changed=lambda identifier: change(lambda now: replace(now, identifier=identifier, version=DRAFT)),
     )
     _why_no_list(listed, identity)
     if choice.identifier and not well_formed(choice.identifier):
@@ -139,13 +140,13 @@ def _cache(
     pane: Pane,
     model: Model | None,
     identity: Identity,
-    change: Callable[[Settings], None],
+    change: Editing[Settings],
 ) -> None:
     points = pane.settings.cache_points
     supported = model.capabilities.prompt_caching if model else None
 
     def changed(**values: Any) -> None:
-        change(replace(pane.settings, cache_points=replace(pane.settings.cache_points, **values)))
+        change(lambda now: replace(now, cache_points=replace(now.cache_points, **values)))
 
     st.markdown("**Prompt cache points**")
     for name, label in _POINTS.items():

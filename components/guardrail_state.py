@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 import streamlit as st
 
+from components.edits import Edit
 from components.kept_text import keep, kept, kept_area
 from services import guardrails, run_store
 from services.clients import Identity
@@ -32,9 +33,9 @@ def targets() -> list[GuardrailChoice]:
     return cast(list[GuardrailChoice], st.session_state.setdefault("guardrail_targets", [GuardrailChoice()]))
 
 
-def change_target(n: int, choice: GuardrailChoice) -> None:
+def change_target(n: int, edit: Edit[GuardrailChoice]) -> None:
     """Another guardrail, or another version, in column `n`."""
-    targets()[n] = choice
+    targets()[n] = edit(targets()[n])
 
 
 def runs() -> list[Run]:
@@ -49,7 +50,7 @@ def choose_first(identity: Identity) -> None:
         return
     st.session_state.guardrail_first_chosen = True
     if not targets()[0].identifier:
-        change_target(0, replace(targets()[0], identifier=listed[0].id))
+        change_target(0, lambda now: replace(now, identifier=listed[0].id))
 
 
 def source() -> TextSource:

@@ -10,6 +10,7 @@ import streamlit as st
 from components.build_steps import build_program, build_steps
 from components.chunking_form import chunking_form
 from components.document_upload import document_upload, file_faults
+from components.edits import Edit
 from components.problem_card import problem_card
 from components.safe_markdown import plain
 from services import knowledge_files
@@ -96,7 +97,7 @@ def _form(draft: _Draft, identity: Identity, user: User) -> None:
     models = embedding_models(identity)
     _name_and_model(draft, models)
     with st.expander("Chunking", icon=":material/content_cut:"):
-        chunking_form(draft.chunking, key="rag_build_chunking", change=lambda new: _rechunk(draft, new))
+        chunking_form(draft.chunking, key="rag_build_chunking", change=lambda edit: _rechunk(draft, edit))
     if identity.backend == "aws":
         st.info(
             "The OpenSearch Serverless collection is billed per hour while it exists, whether it is asked or "
@@ -158,8 +159,8 @@ def _use_samples(draft: _Draft) -> None:
         draft.name = _SAMPLES_NAME
 
 
-def _rechunk(draft: _Draft, chunking: Chunking) -> None:
-    draft.chunking = chunking
+def _rechunk(draft: _Draft, edit: Edit[Chunking]) -> None:
+    draft.chunking = edit(draft.chunking)
 
 
 def _name_and_model(draft: _Draft, models: Sequence[Model]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from components.edits import Editing
 from services.capabilities import Bound, Capabilities
 from services.conversations import Settings
 
@@ -26,9 +27,9 @@ def parameter_form(
     capabilities: Capabilities,
     *,
     key: str,
-    on_change: Callable[[Settings], None],
+    on_change: Editing[Settings],
 ) -> None:
-    """Draw the form; every edit calls `on_change` with the new settings.
+    """Draw the form; every edit goes to `on_change`.
 
     The settings are the truth and the widgets show them, so nothing is lost on a page change. An empty number
     is not sent; the service then uses its own default.
@@ -37,7 +38,7 @@ def parameter_form(
         f"{key}_system",
         "System prompt",
         settings.system,
-        lambda text: on_change(replace(settings, system=text)),
+        lambda text: on_change(lambda now: replace(now, system=text)),
         help="Sent as `system`, before the conversation.",
     )
     names = [name for name in _LABELS if name in capabilities.bounds or name in capabilities.refused]
@@ -54,7 +55,7 @@ def parameter_form(
         f"{key}_additional_json",
         "Additional request fields (JSON)",
         settings.additional_json,
-        lambda text: on_change(replace(settings, additional_json=text)),
+        lambda text: on_change(lambda now: replace(now, additional_json=text)),
         help="Sent as `additionalModelRequestFields`: what Converse itself has no name for.",
         placeholder='{"top_k": 50}',
     )
@@ -88,7 +89,7 @@ def why_disabled(name: str, settings: Settings, capabilities: Capabilities) -> s
 
 
 def _number(
-    settings: Settings, name: str, capabilities: Capabilities, key: str, on_change: Callable[[Settings], None]
+    settings: Settings, name: str, capabilities: Capabilities, key: str, on_change: Editing[Settings]
 ) -> None:
     widget = f"{key}_{name}"
     bound = capabilities.bounds.get(name)
@@ -106,14 +107,14 @@ def _number(
         placeholder="not sent",
         help=_help(name, bound),
         disabled=bool(disabled),
-        on_change=lambda: on_change(_with(settings, name, st.session_state[widget])),
+        on_change=lambda: on_change(lambda now: _with(now, name, st.session_state[widget])),
     )
     if disabled:
         st.caption(disabled)
 
 
 def _choice(
-    settings: Settings, name: str, words: tuple[str, ...], key: str, on_change: Callable[[Settings], None]
+    settings: Settings, name: str, words: tuple[str, ...], key: str, on_change: Editing[Settings]
 ) -> None:
     widget = f"{key}_{name}"
     value = settings.parameters.get(name)
@@ -124,7 +125,7 @@ def _choice(
         index=None,
         key=widget,
         placeholder="not sent",
-        on_change=lambda: on_change(_with(settings, name, st.session_state[widget])),
+        on_change=lambda: on_change(lambda now: _with(now, name, st.session_state[widget])),
     )
 
 
@@ -145,14 +146,14 @@ def _help(name: str, bound: Bound | None) -> str:
 
 
 def _stop_sequences(
-    settings: Settings, capabilities: Capabilities, key: str, on_change: Callable[[Settings], None]
+    settings: Settings, capabilities: Capabilities, key: str, on_change: Editing[Settings]
 ) -> None:
     most = capabilities.bounds.get("stopSequences")
     stop_sequences(
         f"{key}_stopSequences",
         settings.stop_sequences,
         int(most.maximum) if most else None,
-        lambda sequences: on_change(replace(settings, stop_sequences=sequences)),
+        lambda sequences: on_change(lambda now: replace(now, stop_sequences=sequences)),
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
 import streamlit as st
 
+from components.edits import Editing
 from components.model_picker import model_picker
 from components.retrieval_settings import retrieval_settings
 from services.citations import Source
@@ -24,7 +25,7 @@ EXPLAINED: dict[Mode, str] = {
     "retrieve": "What the knowledge base finds, with ranks and scores. No model is asked (Retrieve).",
 }
 
-Change = Callable[[RagSettings], None]
+Change = Editing[RagSettings]
 
 
 def suffix(side: int) -> str:
@@ -89,7 +90,7 @@ def knowledge_base_picker(
         label_visibility="collapsed",
         accept_new_options=True,
         on_change=lambda: change(
-            replace(settings, knowledge_base_id=str(st.session_state[key] or "").strip())
+            lambda now: replace(now, knowledge_base_id=str(st.session_state[key] or "").strip())
         ),
     )
 
@@ -103,9 +104,13 @@ def _mode(key: str, settings: RagSettings, change: Change) -> None:
     def chosen() -> None:
         """A template says nothing to another mode: each keeps its own."""
         templates = st.session_state.setdefault(f"{key}_templates", {})
-        templates[settings.mode] = settings.prompt_template
         mode = cast("Mode", st.session_state[key])
-        change(replace(settings, mode=mode, prompt_template=templates.get(mode, "")))
+
+        def switch(now: RagSettings) -> RagSettings:
+            templates[now.mode] = now.prompt_template
+            return replace(now, mode=mode, prompt_template=templates.get(mode, ""))
+
+        change(switch)
 
     st.session_state[key] = settings.mode
     st.segmented_control(
@@ -123,7 +128,8 @@ def _model(key: str, settings: RagSettings, identity: Identity, catalogue: Catal
     def chosen() -> None:
         text = str(st.session_state[key] or "").strip()
         try:
-            change(replace(settings, model_id=resolve(identity, text).model_id))
+            model_id = resolve(identity, text).model_id
+            change(lambda now: replace(now, model_id=model_id))
         except ValueError as error:
             st.toast(str(error), icon=":material/error:")
 

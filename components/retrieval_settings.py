@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from components.edits import Edit, Editing
 from components.filter_builder import filter_builder
 from components.guardrail_and_cache import guardrail_form
 from components.parameter_form import stop_sequences
@@ -35,7 +36,7 @@ _SEARCH_TYPES = {
 }
 _PARAMETER_LABELS = {"temperature": "Temperature", "topP": "Top P", "maxTokens": "Maximum tokens"}
 
-Change = Callable[[RagSettings], None]
+Change = Editing[RagSettings]
 
 
 def retrieval_settings(
@@ -46,14 +47,14 @@ def retrieval_settings(
     change: Change,
     sources: Sequence[Source] = (),
 ) -> None:
-    """Draw the form of the settings; every edit calls `change` with the new ones.
+    """Draw the form of the settings; every edit goes to `change`.
 
     Which knowledge base, mode and model are chosen elsewhere. `sources` are passages seen before: their
     metadata keys are offered for the filter. Nothing is sent that is not set.
     """
     settings = _within_limits(settings, key, change)
 
-    def edit(changed: RagSettings) -> None:
+    def edit(changed: Edit[RagSettings]) -> None:
         st.session_state.pop(f"{key}_notes", None)
         change(changed)
 
@@ -73,7 +74,7 @@ def retrieval_settings(
             settings.guardrail,
             current_identity(),
             key=f"{key}_guardrail",
-            change=lambda choice: edit(replace(settings, guardrail=choice)),
+            change=lambda changed: edit(lambda now: replace(now, guardrail=changed(now.guardrail))),
             of_model=settings.mode == "converse",
         )
     _reset(settings, key, edit)
@@ -83,7 +84,7 @@ def _within_limits(settings: RagSettings, key: str, change: Change) -> RagSettin
     """The settings with what AWS would refuse put right; what was changed is said until the next edit."""
     settings, notes = clamped(settings)
     if notes:
-        change(settings)
+        change(lambda now: clamped(now)[0])
         st.session_state[f"{key}_notes"] = notes
     if notes := st.session_state.get(f"{key}_notes", []):
         st.info("\n".join(f"- {plain(note)}" for note in notes), icon=":material/straighten:")
@@ -117,7 +118,7 @@ def _search(settings: RagSettings, key: str, rerankers: Sequence[Model], edit: C
     retrieval = settings.retrieval
 
     def changed(**values: Any) -> None:
-        edit(replace(settings, retrieval=replace(retrieval, **values)))
+        edit(lambda now: replace(now, retrieval=replace(now.retrieval, **values)))
 
     left, right = st.columns(2)
     with left:
@@ -154,7 +155,7 @@ def _decomposition(settings: RagSettings, widget: str, edit: Change) -> None:
         key=widget,
         help="`QUERY_DECOMPOSITION`: the model makes simpler questions of a complex one, and each is "
         "searched for. It takes one more call to the model.",
-        on_change=lambda: edit(replace(settings, decompose=bool(st.session_state[widget]))),
+        on_change=lambda: edit(lambda now: replace(now, decompose=bool(st.session_state[widget]))),
     )
 
 
@@ -201,7 +202,7 @@ def _filter(settings: RagSettings, key: str, sources: Sequence[Source], edit: Ch
         settings.retrieval.filter,
         key=f"{key}_filter",
         suggestions=suggested_keys(sources),
-        change=lambda given: edit(replace(settings, retrieval=replace(settings.retrieval, filter=given))),
+        change=lambda given: edit(lambda now: replace(now, retrieval=replace(now.retrieval, filter=given))),
     )
 
 
@@ -216,7 +217,7 @@ def _template(settings: RagSettings, key: str, edit: Change) -> None:
         height=180,
         placeholder="not sent: the service's own" if settings.mode == "generate" else "the built-in one",
         help=f"{sent} {words}.",
-        on_change=lambda: edit(replace(settings, prompt_template=st.session_state[widget] or "")),
+        on_change=lambda: edit(lambda now: replace(now, prompt_template=st.session_state[widget] or "")),
     )
     for fault in template_faults(template, settings.mode):
         st.error(plain(fault), icon=":material/error:")
@@ -227,7 +228,7 @@ def _template(settings: RagSettings, key: str, edit: Change) -> None:
             "Start from an example",
             key=f"{key}_template_example",
             icon=":material/edit_note:",
-            on_click=lambda: edit(replace(settings, prompt_template=EXAMPLES[settings.mode])),
+            on_click=lambda: edit(lambda now: replace(now, prompt_template=EXAMPLES[now.mode])),
         )
     elif settings.mode == "generate":
         st.caption(f"{len(template):,} of {LONGEST:,} characters")
@@ -242,7 +243,7 @@ def _parameters(settings: RagSettings, key: str, edit: Change) -> None:
                 f"{key}_{name}",
                 settings.parameters.get(name),
                 limit,
-                _parameter_setter(settings, name, edit),
+                _parameter_setter(name, edit),
                 help=f"`{name}`, {limit.minimum:g} to {limit.maximum:,g}. "
                 "Empty means not sent, which is not 0.",
             )
@@ -250,14 +251,17 @@ def _parameters(settings: RagSettings, key: str, edit: Change) -> None:
         f"{key}_stop_sequences",
         settings.stop_sequences,
         MOST_STOP_SEQUENCES,
-        lambda sequences: edit(replace(settings, stop_sequences=sequences)),
+        lambda sequences: edit(lambda now: replace(now, stop_sequences=sequences)),
     )
 
 
-def _parameter_setter(settings: RagSettings, name: str, edit: Change) -> Callable[[float | None], None]:
+def _parameter_setter(name: str, edit: Change) -> Callable[[float | None], None]:
     def put(value: float | None) -> None:
-        others: Mapping[str, float] = {k: v for k, v in settings.parameters.items() if k != name}
-        edit(replace(settings, parameters=others if value is None else {**others, name: value}))
+        def changed(now: RagSettings) -> RagSettings:
+            others: Mapping[str, float] = {k: v for k, v in now.parameters.items() if k != name}
+            return replace(now, parameters=others if value is None else {**others, name: value})
+
+        edit(changed)
 
     return put
 
@@ -288,13 +292,13 @@ def _number(
 
 def _reset(settings: RagSettings, key: str, edit: Change) -> None:
     """Back to what the service does by itself; knowledge base, mode and model stay."""
-    bare = RagSettings(settings.knowledge_base_id, settings.mode, settings.model_id)
+    bare = _bare(settings)
     draft = f"{key}_filter_draft"
     kept = st.session_state.get(draft)
 
     def reset() -> None:
         st.session_state.pop(draft, None)
-        edit(bare)
+        edit(_bare)
 
     st.button(
         "Reset",
@@ -304,3 +308,7 @@ def _reset(settings: RagSettings, key: str, edit: Change) -> None:
         disabled=settings == bare and not (kept is not None and kept.items),
         on_click=reset,
     )
+
+
+def _bare(settings: RagSettings) -> RagSettings:
+    return RagSettings(settings.knowledge_base_id, settings.mode, settings.model_id)

@@ -36,12 +36,15 @@ def tool_form(n: int, pane: Pane, model: Model | None, actions: PaneActions) -> 
 
 def _editor(n: int, pane: Pane, actions: PaneActions) -> None:
     def change(text: str) -> None:
-        choice = read_tools(text).choice or pane.settings.tool_choice
-        actions.change_settings(replace(pane.settings, tools_json=text, tool_choice=choice))
+        chosen = read_tools(text).choice
+        actions.change_settings(
+            lambda now: replace(now, tools_json=text, tool_choice=chosen or now.tool_choice)
+        )
 
     def example() -> None:
-        mocks = {**EXAMPLE_MOCKS, **pane.settings.tool_mocks}
-        actions.change_settings(replace(pane.settings, tools_json=EXAMPLE, tool_mocks=mocks))
+        actions.change_settings(
+            lambda now: replace(now, tools_json=EXAMPLE, tool_mocks={**EXAMPLE_MOCKS, **now.tool_mocks})
+        )
 
     _text_area(
         f"playground_tools_{n}",
@@ -75,7 +78,9 @@ def _choice(n: int, pane: Pane, tools: Tools, actions: PaneActions) -> None:
         format_func=lambda choice: labels[choice],
         help="With None the tools stay at home, except where the chat already holds tool calls: "
         "Converse then wants their definitions.",
-        on_change=lambda: actions.change_settings(replace(pane.settings, tool_choice=st.session_state[key])),
+        on_change=lambda: actions.change_settings(
+            lambda now: replace(now, tool_choice=st.session_state[key])
+        ),
     )
 
 
@@ -85,7 +90,7 @@ def _mocks(n: int, pane: Pane, tools: Tools, actions: PaneActions) -> None:
             f"playground_mock_{n}_{name}",
             f"Saved answer of {plain(name)}",
             pane.settings.tool_mocks.get(name, ""),
-            _mock_setter(pane, name, actions),
+            _mock_setter(name, actions),
             placeholder="none: JSON or text",
             help="JSON or text. It fills the result field when the model calls this tool.",
         )
@@ -97,15 +102,14 @@ def _mocks(n: int, pane: Pane, tools: Tools, actions: PaneActions) -> None:
         help=f"When every call of a reply has one. At most {MOST_STEPS} times in a row; Stop ends it. "
         "Each answer is a call to the model of its own.",
         on_change=lambda: actions.change_settings(
-            replace(pane.settings, answer_from_mocks=st.session_state[key])
+            lambda now: replace(now, answer_from_mocks=st.session_state[key])
         ),
     )
 
 
-def _mock_setter(pane: Pane, name: str, actions: PaneActions) -> Callable[[str], None]:
+def _mock_setter(name: str, actions: PaneActions) -> Callable[[str], None]:
     def change(text: str) -> None:
-        mocks = {**pane.settings.tool_mocks, name: text}
-        actions.change_settings(replace(pane.settings, tool_mocks=mocks))
+        actions.change_settings(lambda now: replace(now, tool_mocks={**now.tool_mocks, name: text}))
 
     return change
 
@@ -115,7 +119,7 @@ def _output_schema(n: int, pane: Pane, actions: PaneActions) -> None:
         f"playground_output_schema_{n}",
         "Output schema (JSON Schema)",
         pane.settings.output_schema,
-        lambda text: actions.change_settings(replace(pane.settings, output_schema=text)),
+        lambda text: actions.change_settings(lambda now: replace(now, output_schema=text)),
         height=120,
         placeholder="none: the reply may be any text",
         help="Every reply is checked against it.",
@@ -128,7 +132,7 @@ def _output_schema(n: int, pane: Pane, actions: PaneActions) -> None:
         key=key,
         help="As `outputConfig.textFormat`. Off, replies are only checked: for models that refuse it.",
         on_change=lambda: actions.change_settings(
-            replace(pane.settings, send_output_schema=st.session_state[key])
+            lambda now: replace(now, send_output_schema=st.session_state[key])
         ),
     )
 

@@ -129,6 +129,6 @@ def _send(pane: Pane, calls: Sequence[dict[str, Any]], actions: PaneActions) -> 
 def _save_mocks(pane: Pane, calls: Sequence[dict[str, Any]], actions: PaneActions) -> None:
     results = {call["name"]: _result(pane, call) for call in calls}
     mocks = {name: r.text for name, r in results.items() if r.status == "success" and r.text.strip()}
-    actions.change_settings(replace(pane.settings, tool_mocks={**pane.settings.tool_mocks, **mocks}))
+    actions.change_settings(lambda now: replace(now, tool_mocks={**now.tool_mocks, **mocks}))
     if not mocks:
         st.toast("Nothing to save: no result has a text, or all are errors.")

@@ -65,7 +65,7 @@ def toolbar() -> View:
 def changed(identifier: str) -> None:
     """A guardrail that was made or changed under Edit: it is the one to test."""
     refresh()
-    change_target(0, GuardrailChoice(identifier))
+    change_target(0, lambda _: GuardrailChoice(identifier))
 
 
 if linked := read_run_link(user):

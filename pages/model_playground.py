@@ -100,12 +100,12 @@ def actions_of(pane: Pane) -> PaneActions:
     several, has_room = len(playground.panes) > 1, len(playground.panes) < MOST_PANES
     return PaneActions(
         choose_model=lambda model_id: choose_model(pane, model_id),
-        change_settings=lambda settings: setattr(pane, "settings", settings),
+        change_settings=lambda edit: setattr(pane, "settings", edit(pane.settings)),
         copy_settings_to_all=lambda: playground.copy_settings(pane),
         duplicate=lambda: playground.add(pane),
         access=lambda: access_in_words(pane),
         clear=lambda: playground.clear(pane),
-        retry=for_spenders(lambda: playground.retry(pane)),
+        retry=for_spenders(lambda turn: playground.retry(pane, turn)),
         restart_backend=restart_backend,
         send=for_spenders(lambda text: send_to(pane, text)),
         send_again=for_spenders(lambda turn: playground.send_again(pane, turn)),

@@ -50,12 +50,12 @@ sides, turns = chat.conversation.sides, chat.conversation.turns
 def fill_in() -> None:
     """What a link asks for, and first choices, so that a first visit needs nothing but a question."""
     if linked := read_knowledge_base_link():
-        chat.change(0, replace(sides[0], knowledge_base_id=linked))
+        chat.change(0, lambda now: replace(now, knowledge_base_id=linked))
     if not sides[0].knowledge_base_id and listed.items:
         ready = next((one for one in listed.items if one.status == "ACTIVE"), listed.items[0])
-        chat.change(0, replace(sides[0], knowledge_base_id=ready.id))
+        chat.change(0, lambda now: replace(now, knowledge_base_id=ready.id))
     if not sides[0].model_id and (first := models.defaults(catalogue, 1)):
-        chat.change(0, replace(sides[0], model_id=first[0].model_id))
+        chat.change(0, lambda now: replace(now, model_id=first[0].model_id))
 
 
 def send() -> None:
@@ -80,7 +80,7 @@ def show(view: str) -> None:
 def built(knowledge_base_id: str) -> None:
     """A knowledge base that was made or chosen under Build: ask it."""
     knowledge.knowledge_bases.clear(identity)
-    chat.change(0, replace(sides[0], knowledge_base_id=knowledge_base_id))
+    chat.change(0, lambda now: replace(now, knowledge_base_id=knowledge_base_id))
     show("Chat")
 
 
@@ -164,7 +164,7 @@ def choose_source(key: str, number: int) -> None:
 
 def actions_of(side: int, reply: RagReply, last: bool) -> AnswerActions:
     """What the buttons of one answer do."""
-    retry = for_spenders(lambda: chat.retry(side))
+    retry = for_spenders(lambda: chat.retry(side, reply))
     possible: dict[Action, Callable[[], None]] = {
         "retry": retry,
         "renew_credentials": retry,
@@ -172,7 +172,9 @@ def actions_of(side: int, reply: RagReply, last: bool) -> AnswerActions:
         "shorten": new_session,
     }
     if (problem := reply.problem) and (profile := problem.suggestion):
-        possible["use_inference_profile"] = lambda: chat.change(side, replace(sides[side], model_id=profile))
+        possible["use_inference_profile"] = lambda: chat.change(
+            side, lambda now: replace(now, model_id=profile)
+        )
     return AnswerActions(
         choose_source=choose_source,
         look_up=for_spenders(lambda one: chat.look_up(one.question, one.settings)),

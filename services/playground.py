@@ -95,8 +95,11 @@ class Playground:
         self._ask(pane, prompt)
 
     def answer(self, pane: Pane, results: Sequence[ToolResult]) -> None:
-        """The results of the tool calls that the pane's model waits for."""
-        self._ask(pane, result_blocks(results))
+        """The results of the tool calls that the pane's model waits for; nothing while they are under way."""
+        last = pane.turns[-1]
+        under_way = last.is_tool_result and not (last.run or last.problem)
+        if waiting_calls(pane.turns) and not under_way:
+            self._ask(pane, result_blocks(results))
 
     def answer_from_mocks(self) -> None:
         """Answer the calls that have just arrived, in panes that do so by themselves, where all have mocks.
@@ -112,9 +115,12 @@ class Playground:
             if results := mocked_results(waiting_calls(pane.turns), pane.settings.tool_mocks):
                 self.answer(pane, results)
 
-    def send_again(self, pane: Pane, turn: int) -> None:
-        """A prompt that was refused while the pane waited for tool results, now at the end."""
-        refused = pane.turns.pop(turn)
+    def send_again(self, pane: Pane, refused: Turn) -> None:
+        """A prompt that was refused while the pane waited for tool results, now at the end; once."""
+        place = next((n for n, turn in enumerate(pane.turns) if turn.problem is refused.problem), None)
+        if place is None:
+            return
+        del pane.turns[place]
         self._stop(pane)
         self.settle()
         self._ask(pane, refused.prompt, file_labels=refused.file_labels)
@@ -148,9 +154,16 @@ class Playground:
         edited = pane.turns[turn]
         self._ask(branch, with_text(edited.prompt, text), file_labels=edited.file_labels)
 
-    def retry(self, pane: Pane) -> None:
-        """The pane's last prompt once more, in the place of its last turn."""
-        last = pane.turns.pop()
+    def retry(self, pane: Pane, turn: Turn) -> None:
+        """The prompt of the pane's last turn once more, in its place.
+
+        Nothing when the pane has gone on since that turn was drawn, as after the first click of two: each
+        request may be billed.
+        """
+        last = pane.turns[-1] if pane.turns else None
+        if last is None or last.problem is not turn.problem or _run_id(last) != _run_id(turn):
+            return
+        pane.turns.pop()
         failed = last.run if last.run and last.run.state == "failed" else None
         attempt = failed.call.attempt + 1 if failed else 1
         self._ask(pane, last.prompt, attempt, last.file_labels)
@@ -225,6 +238,10 @@ def first_panes(catalogue: Catalogue) -> list[Pane]:
 def untouched(panes: Sequence[Pane]) -> bool:
     """Whether nothing was chosen or asked yet, as when there were no models to choose from."""
     return not any(pane.turns or pane.settings.model_id for pane in panes)
+
+
+def _run_id(turn: Turn) -> str | None:
+    return turn.run.id if turn.run else None
 
 
 def _asked_by(turns: Sequence[Turn]) -> str | None:

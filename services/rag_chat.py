@@ -55,9 +55,15 @@ class RagChat:
         replies = tuple(self._ask(question, settings, self.session_id(n)) for n, settings in enumerate(sides))
         self.conversation.turns.append(RagTurn(question, replies))
 
-    def retry(self, side: int) -> None:
-        """The last question once more to one side, with its settings as they are now."""
-        last = self.conversation.turns.pop()
+    def retry(self, side: int, reply: RagReply) -> None:
+        """The last question once more to one side, with its settings as they are now.
+
+        Nothing when `reply` is not its last one any more, as after the first click of two.
+        """
+        turns = self.conversation.turns
+        if not turns or reply not in turns[-1].replies[side : side + 1]:
+            return
+        last = turns.pop()
         failed = last.replies[side].run
         attempt = failed.call.attempt + 1 if failed and failed.state == "failed" else 1
         last.replies[side].stop()
@@ -85,9 +91,11 @@ class RagChat:
         self.stop()
         self.conversation.turns.clear()
 
-    def change(self, side: int, settings: RagSettings) -> None:
-        """Other settings for the questions to come."""
-        self.conversation.sides[side] = settings
+    def change(self, side: int, edit: Callable[[RagSettings], RagSettings]) -> None:
+        """Other settings for the questions to come, made from the present ones of a side that is open."""
+        sides = self.conversation.sides
+        if side < len(sides):
+            sides[side] = edit(sides[side])
 
     def compare(self, wanted: bool) -> None:
         """Ask in two ways, the second at first like the first; or in one."""

@@ -5,6 +5,7 @@ In `aws` mode the first pane's model fails while the second pane's goes on, unle
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -267,6 +268,43 @@ def test_a_stream_that_hangs_can_be_stopped_and_blocks_nothing(page: Page, aws: 
     fastest = min(page.evaluate("[window.stopped_0, window.stopped_1]"))
     assert fastest < 1000, "Stop took more than a second"
     assert len(aws.bedrock.requests) == 2, "sent again by itself"
+    nothing_spilled(page, aws.app)
+
+
+def test_what_is_being_typed_survives_the_end_of_a_reply(page: Page, aws: AwsApp) -> None:
+    """The end of a reply draws the page anew; a field that somebody types into keeps its words."""
+    let_go = threading.Event()
+
+    def slow(exchange: Exchange) -> None:
+        exchange.start_stream()
+        exchange.send(frames(HALF))
+        assert let_go.wait(60)
+        exchange.send(frames(REST))
+        exchange.end()
+
+    open_playground(page, aws.app)
+    aws.bedrock.play(slow)
+    ask(page, QUESTION)
+    expect(reply_area(page, 1)).to_have_text(PARTIAL)
+    page.locator(".st-key-playground_settings_0 button").first.click()
+    system = page.locator(".st-key-playground_parameter_0_system textarea")
+    tokens = page.locator(".st-key-playground_parameter_0_maxTokens input")
+    system.fill("Answer as a sailor would")
+    let_go.set()
+    expect(metrics(page, 0)).to_contain_text("end_turn")
+    expect(page.locator(".st-key-playground_retry_0 button").first).to_be_attached()
+    expect(system).to_have_value("Answer as a sailor would")
+    tokens.fill("30")
+    tokens.press("Enter")
+    page.keyboard.press("Escape")
+    expect(tokens).to_be_hidden()
+
+    aws.bedrock.play(whole)
+    ask(page, QUESTION)
+    until(lambda: len(sent(page, aws, 0)) == 2, "the second prompt")
+    request = json.loads(sent(page, aws, 0)[1].body)
+    assert request["system"] == [{"text": "Answer as a sailor would"}]
+    assert request["inferenceConfig"]["maxTokens"] == 30
     nothing_spilled(page, aws.app)
 
 

@@ -149,6 +149,18 @@ def test_parameters_are_sent_only_when_set(page: AppTest, wire: Wire) -> None:
     assert sent["beta.two-v1:0"]["system"] == [{"text": "Be brief."}]
 
 
+def test_two_fields_that_change_in_one_run_are_both_kept(page: AppTest) -> None:
+    """As when the second is changed before the server has got to the first."""
+    open_settings(page, 0)
+    page.text_area(key="playground_parameter_0_system").set_value("Be brief.")
+    page.number_input(key="playground_parameter_0_maxTokens").set_value(30)
+    page.number_input(key="playground_parameter_0_temperature").set_value(0.5)
+    page.run()
+    settings = page.session_state["playground"][0].settings
+    assert settings.system == "Be brief."
+    assert settings.parameters == {"maxTokens": 30, "temperature": 0.5}
+
+
 def test_another_model_keeps_the_parameters_within_its_bounds(page: AppTest, wire: Wire) -> None:
     open_settings(page, 0)
     open_settings(page, 1)

@@ -15,7 +15,7 @@ from services import backend, models, streaming
 from services.backend import BackendStatus
 from services.capabilities import Capabilities
 from services.clients import Identity
-from services.conversations import Pane, Settings
+from services.conversations import Pane, Settings, Turn
 from services.models import Catalogue, Model
 from services.playground import Playground
 from services.runs import Call
@@ -202,6 +202,39 @@ def test_a_stop_that_comes_between_two_steps_ends_the_loop(wire: Wire) -> None:
     playground.answer(alone, [ToolResult("call-0", "21")])
     step()
     assert len(wire.calls) == 4, "it goes on once somebody has sent a result"
+
+
+def test_the_second_of_two_clicks_sends_nothing(wire: Wire) -> None:
+    """Each request may be billed, and the second click can come before the page shows what the first did."""
+    wire.replies = [('{"city": "Paris"}',), ('{"city": "Rome"}',), "Sunny"]
+    alone = Pane(Settings(ALPHA.model_id, tools_json=EXAMPLE))
+    hub = StreamHub(save=lambda run: None)
+    playground = Playground([alone], hub, Identity("local", None, "us-east-1"), "ana")
+
+    def ended() -> Turn:
+        assert hub.streams[alone.key].wait(20)
+        playground.settle()
+        return alone.turns[-1]
+
+    playground.send([{"text": "Weather?"}])
+    first = ended()
+    playground.retry(alone, first)
+    playground.retry(alone, first)
+    second = ended()
+    playground.retry(alone, first)
+    assert len(wire.calls) == 2
+    assert alone.turns == [second]
+    playground.send([{"text": "And tomorrow?"}])
+    refused = alone.turns[-1]
+    assert refused.problem
+    for _ in range(2):
+        playground.answer(alone, [ToolResult("call-0", "21")])
+    ended()
+    for _ in range(2):
+        playground.send_again(alone, refused)
+    ended()
+    assert len(wire.calls) == 4
+    assert [turn.prompt_text for turn in alone.turns] == ["Weather?", "", "And tomorrow?"]
 
 
 def test_a_prompt_while_results_are_due_is_kept_and_can_then_be_sent(page: AppTest, wire: Wire) -> None:

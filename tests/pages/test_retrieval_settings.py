@@ -22,10 +22,12 @@ BARE = RagSettings("KB12345678", "generate", "some.model")
 def view() -> None:
     import streamlit as st
 
+    from components.edits import Edit
     from components.retrieval_settings import retrieval_settings
+    from services.rag_settings import RagSettings as Settings
 
-    def change(settings: object) -> None:
-        st.session_state["settings"] = settings
+    def change(edit: Edit[Settings]) -> None:
+        st.session_state["settings"] = edit(st.session_state["settings"])
 
     if st.session_state.get("leave"):
         st.markdown("another page")
@@ -100,6 +102,15 @@ def test_search_is_set_and_taken_back(app: AppTest) -> None:
     app.button(key="s_reset").click()
     run(app)
     assert settings(app) == BARE
+
+
+def test_two_fields_that_change_in_one_run_are_both_kept(app: AppTest) -> None:
+    app.number_input(key="s_results").set_value(20)
+    app.selectbox(key="s_search_type").set_value("HYBRID")
+    app.toggle(key="s_decompose").set_value(True)
+    run(app)
+    assert settings(app).retrieval == RetrievalSettings(20, "HYBRID")
+    assert settings(app).decompose
 
 
 def test_a_reranker_on_aws_is_said_to_cost(app: AppTest) -> None:

@@ -146,9 +146,9 @@ class TestGenerate:
     def test_a_question_in_another_mode_between_does_not_end_it(self, wire: Wire) -> None:
         talk = chat(GENERATE)
         asked(talk)
-        talk.change(0, RETRIEVE)
+        talk.change(0, lambda _: RETRIEVE)
         asked(talk)
-        talk.change(0, GENERATE)
+        talk.change(0, lambda _: GENERATE)
         asked(talk)
         assert wire.calls[-1].request["sessionId"] == "session-1"
 
@@ -273,13 +273,22 @@ def test_retry_asks_one_side_again_with_its_settings_now(wire: Wire) -> None:
     asked(talk)
     wire.fail = None
     kept = talk.conversation.turns[0].replies[1]
-    talk.change(0, CONVERSE)
-    talk.retry(0)
+    talk.change(0, lambda _: CONVERSE)
+    talk.retry(0, talk.conversation.turns[-1].replies[0])
     until(lambda: not talk.any_live)
     (turn,) = talk.conversation.turns
     assert turn.replies[0].settings.mode == "converse"
     assert turn.replies[1] is kept
     assert [call.attempt for call in wire.calls[2:]] == [2, 2]
+
+
+def test_the_second_of_two_clicks_on_retry_asks_nothing(wire: Wire) -> None:
+    talk = chat(GENERATE)
+    reply = asked(talk)
+    talk.retry(0, reply)
+    talk.retry(0, reply)
+    until(lambda: not talk.any_live)
+    assert len(wire.calls) == 2
 
 
 def test_a_look_up_is_a_retrieval_with_the_same_settings(wire: Wire) -> None:
@@ -289,7 +298,7 @@ def test_a_look_up_is_a_retrieval_with_the_same_settings(wire: Wire) -> None:
     until(lambda: not talk.any_live)
     assert wire.calls[-1].operation == "Retrieve"
     assert len(talk.conversation.turns[-1].replies) == 1
-    talk.retry(0)
+    talk.retry(0, talk.conversation.turns[-1].replies[0])
     until(lambda: not talk.any_live)
     assert wire.calls[-1].operation == "Retrieve"
 
