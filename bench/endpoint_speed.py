@@ -16,7 +16,7 @@ from bench.report import Row
 
 MODEL_ID = "local.smollm2-135m-instruct-v1:0"
 MAX_TOKENS = 64
-ROUNDS = 40
+ROUNDS = 120
 AT_ONCE = 4
 PROMPT = "Story {}: tell me a long story about a lighthouse keeper, a storm and a lost ship, day by day."
 
