@@ -45,6 +45,8 @@ def settled(page: Page) -> None:
 
 
 def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    expect(form(page)).to_be_visible()
+    settled(page)
     form(page).fill(name)
     page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name="Sign in").click()
