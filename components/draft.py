@@ -19,13 +19,16 @@ export default function ({ data }) {
     store.setItem(sentName, String(data.sends));
   }
   const keep = (event) => {
-    if (event.target === field()) store.setItem(name, event.target.value);
+    if (event.target !== field()) return;
+    store.setItem(name, event.target.value);
+    window.workbenchDraftField = event.target;
   };
   document.addEventListener("input", keep);
   const restore = () => {
     const area = field();
     const draft = store.getItem(name);
     if (!area || area.disabled || area.value || !draft) return;
+    if (area === window.workbenchDraftField) return;  // typed here and gone: it is being sent
     const setter = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set;
     setter.call(area, draft);
     area.dispatchEvent(new Event("input", { bubbles: true }));
