@@ -14,6 +14,26 @@ from components.cited_text import ANCHOR
 
 _JS = """
 export default function ({ data }) {
+  // Streamlit scrolls a page with a chat input to its end whenever it grows. So what somebody has just asked
+  // for is held in sight for a while, unless they scroll or press something.
+  const hold = (find, milliseconds) => {
+    let end = Date.now() + milliseconds;
+    for (const event of ["wheel", "touchmove", "pointerdown"])
+      window.addEventListener(event, () => { end = 0; }, { once: true, passive: true });
+    const show = () => {
+      if (Date.now() > end) return;
+      const element = find();
+      if (element) {
+        const { top } = element.getBoundingClientRect();
+        if (top < 0 || top > 0.7 * window.innerHeight) {
+          element.style.scrollMarginTop = "4rem";  // what the page's header covers
+          element.scrollIntoView({ block: "start" });
+        }
+      }
+      window.setTimeout(show, 50);
+    };
+    show();
+  };
   const press = (event) => {
     const link = event.target.closest?.(`a[href^="#${data.anchor}"]`);
     if (!link) return;
@@ -22,23 +42,7 @@ export default function ({ data }) {
     if (!/^[a-z0-9_]+$/.test(key)) return;
     const source = `.st-key-rag_document_${key.slice(data.anchor.length)}`;
     if (!document.querySelector(source)) document.querySelector(`.st-key-${key} button`)?.click();
-    // Streamlit scrolls a page with a chat input to its end when it grows, also after the source is drawn.
-    // So the source is held in sight for a while, unless somebody scrolls.
-    let end = Date.now() + 2500;
-    window.addEventListener("wheel", () => { end = 0; }, { once: true, passive: true });
-    window.addEventListener("touchmove", () => { end = 0; }, { once: true, passive: true });
-    const show = () => {
-      const panel = document.querySelector(source)?.closest("[class*=st-key-rag_sources_]");
-      if (panel) {
-        const { top } = panel.getBoundingClientRect();
-        if (top < 0 || top > 0.7 * window.innerHeight) {
-          panel.style.scrollMarginTop = "4rem";  // what the page's header covers
-          panel.scrollIntoView({ block: "start" });
-        }
-      }
-      if (Date.now() < end) window.setTimeout(show, 50);
-    };
-    show();
+    hold(() => document.querySelector(source)?.closest("[class*=st-key-rag_sources_]"), 2500);
   };
   // Streamlit runs this again when the theme or the data change, and cleans up once, at the end.
   document.removeEventListener("click", window.workbenchCitationPress);
@@ -46,11 +50,8 @@ export default function ({ data }) {
   document.addEventListener("click", press);
   const before = Number(document.body.dataset.ragQuestions ?? data.questions);
   document.body.dataset.ragQuestions = data.questions;
-  if (data.questions > before) {
-    const last = [...document.querySelectorAll("[data-testid=stChatMessage]")].at(-1);
-    if (last) last.style.scrollMarginTop = "4rem";
-    last?.scrollIntoView({ block: "start" });
-  }
+  if (data.questions > before)
+    hold(() => [...document.querySelectorAll("[data-testid=stChatMessage]")].at(-1), 5000);
   return () => document.removeEventListener("click", window.workbenchCitationPress);
 }
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from typing import Any
 
@@ -97,6 +99,30 @@ def test_on_a_narrow_window_the_source_comes_into_view(chat: Page, aws: AwsApp) 
     number(chat, 1).click()
     expect(chat.locator(".st-key-rag_citation_0_1 button")).to_be_in_viewport()
     expect(chat.locator(".st-key-rag_sources_0")).to_contain_text("The passage of leave.md.")
+
+
+def test_the_best_passage_is_in_sight_and_not_the_last(chat: Page, aws: AwsApp) -> None:
+    """Streamlit scrolls to the end of a page that grows; a list of passages is read from its first one."""
+    found = [
+        {
+            "content": {"type": "TEXT", "text": f"Passage {n}. " + "More words about leave. " * 60},
+            "location": {"type": "S3", "s3Location": {"uri": f"s3://docs/{n}.txt"}},
+            "score": 0.9 - n / 10,
+        }
+        for n in range(5)
+    ]
+    aws.bedrock.play(lambda exchange: exchange.answer(json.dumps({"retrievalResults": found}).encode()))
+    chat.locator(".st-key-rag_mode").get_by_text("Retrieve only").click()
+    expect(chat.locator(".st-key-rag_prompt textarea")).to_have_attribute("placeholder", re.compile("20,000"))
+    ask(chat)
+    expect(chat.get_by_text("Passage 4.")).to_be_attached()
+    expect(chat.locator(".st-key-rag_again_0 button").first).to_be_attached()
+    frames = "n => new Promise(end => { const f = () => n-- ? requestAnimationFrame(f) : end(); f(); })"
+    chat.evaluate(frames, 60)  # Streamlit has seen the page grow
+    expect(chat.locator(".st-key-rag_prompt textarea")).to_have_value("")
+    expect(chat.get_by_text(QUESTION)).to_be_in_viewport()
+    expect(chat.get_by_text("Passage 0.")).to_be_in_viewport()
+    expect(chat.get_by_text("Passage 4.")).not_to_be_in_viewport()
 
 
 def test_stop_ends_the_answer_and_keeps_it(chat: Page, aws: AwsApp) -> None:
