@@ -27,10 +27,9 @@ draw_sidebar(user)
 start_backend(user)
 
 # A first visit finds the playground ready for a prompt. Home is there as soon as someone asks for it.
-first_run = "entered" not in st.session_state
-st.session_state.entered = True
-if first_run and page.url_path == "" and has_no_runs(user):
+if "entered" not in st.session_state and page.url_path == "" and has_no_runs(user):
     st.switch_page(MODEL_PLAYGROUND)
+st.session_state.entered = True  # only here: another run may have taken the place of the one that moved on
 
 page.run()
 settle(current_identity())

@@ -35,6 +35,7 @@ COOKIE = "workbench_sign_in"
 _ADMITTED = "sign_in_admitted"
 _SESSION_ID = "sign_in_session_id"
 _COOKIE_JOB = "sign_in_cookie_job"
+_REFUSAL = "sign_in_refusal"
 
 
 @dataclass(frozen=True)
@@ -147,31 +148,34 @@ def _sign_in(user: User | None, accounts: Accounts) -> User:
     if user is None:
         st.navigation(all_pages(), position="hidden")  # keeps the address that the visitor asked for
     authenticator = _authenticator(accounts)
-    if user is None:
-        _do_cookie_job(authenticator)
-        user = _sign_in_form(authenticator, accounts)
     _do_cookie_job(authenticator)
+    if user is None:
+        _sign_in_form(authenticator, accounts)
     return user
 
 
-def _sign_in_form(authenticator: Authenticate, accounts: Accounts) -> User:
-    """The form; returns in the run in which the visitor signs in, stops every other one."""
-    place = st.empty()
-    with place.container(horizontal_alignment="center"), st.form("sign_in", width=400):
+def _sign_in_form(authenticator: Authenticate, accounts: Accounts) -> NoReturn:
+    """The form. Whoever signs in with it is a user from the next run on."""
+
+    def attempt() -> None:
+        """A callback: a run that is under way can be ended by the next one, and its click be lost."""
+        name, password = st.session_state["sign_in_name"], st.session_state["sign_in_password"]
+        outcome = _check(authenticator, accounts, name, password)
+        if isinstance(outcome, Account):
+            _open_session(outcome)
+        else:
+            st.session_state[_REFUSAL] = outcome
+
+    with st.container(horizontal_alignment="center"), st.form("sign_in", width=400):
         st.subheader("Sign in to Bedrock Workbench", anchor=False)
-        name = st.text_input("User name", key="sign_in_name", autocomplete="username", max_chars=64)
-        password = st.text_input(
-            "Password", key="sign_in_password", type="password", autocomplete="current-password"
+        st.text_input("User name", key="sign_in_name", autocomplete="username", max_chars=64)
+        st.text_input("Password", key="sign_in_password", type="password", autocomplete="current-password")
+        st.form_submit_button(
+            "Sign in", key="sign_in_submit", type="primary", width="stretch", on_click=attempt
         )
-        submitted = st.form_submit_button("Sign in", key="sign_in_submit", type="primary", width="stretch")
-        refusal = _check(authenticator, accounts, name, password) if submitted else None
-        if isinstance(refusal, str):
+        if refusal := st.session_state.get(_REFUSAL):
             st.error(refusal, icon=":material/error:")
-    if not isinstance(refusal, Account):
-        st.stop()
-    place.empty()
-    _open_session(refusal)
-    return refusal.user
+    st.stop()
 
 
 def _check(authenticator: Authenticate, accounts: Accounts, name: str, password: str) -> Account | str:
@@ -194,6 +198,7 @@ def _open_session(account: Account) -> None:
     session_id, expires_at = sign_in.sessions().open(account)
     claims = {"username": account.user.username, "exp_date": expires_at, "exp": expires_at, "sid": session_id}
     token = jwt.encode(claims, _cookie_key(), algorithm="HS256")
+    st.session_state.pop(_REFUSAL, None)
     st.session_state[_SESSION_ID] = session_id
     st.session_state[_COOKIE_JOB] = _CookieJob("set", token, expires_at)
 
