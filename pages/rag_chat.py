@@ -82,22 +82,25 @@ def built(knowledge_base_id: str) -> None:
     knowledge.knowledge_bases.clear(identity)
     chat.change(0, lambda now: replace(now, knowledge_base_id=knowledge_base_id))
     show("Chat")
+    # Another control: of this one the browser may report the old choice once more, with the first question.
+    st.session_state.rag_view_control = st.session_state.get("rag_view_control", 0) + 1
 
 
 def toolbar() -> str:
     """Draw the title, the views and what concerns the whole chat; says which view is open."""
     first = "Chat" if sides[0].knowledge_base_id or listed.problem else "Build"
     view: str = st.session_state.setdefault("rag_view_kept", first)
-    st.session_state.rag_view = view
+    key = f"rag_view_{st.session_state.get('rag_view_control', 0)}"
+    st.session_state[key] = view
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="rag_toolbar"):
         st.markdown("### RAG chat", width="stretch", anchors=False)
         st.segmented_control(
             "View",
             VIEWS,
-            key="rag_view",
+            key=key,
             label_visibility="collapsed",
             required=True,
-            on_change=lambda: show(st.session_state.rag_view),
+            on_change=lambda: show(st.session_state[key]),
         )
         if view == "Chat":
             st.session_state.rag_compare = len(sides) > 1

@@ -373,9 +373,9 @@ def test_a_link_to_a_run_that_is_not_there_is_told(wire: Wire) -> None:
 def test_without_a_knowledge_base_one_is_built_first(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     list_them(monkeypatch)
     page = opened()
-    assert page.segmented_control(key="rag_view").value == "Build"
+    assert page.segmented_control(key="rag_view_0").value == "Build"
     assert "no knowledge base yet" in shown(page)
-    choose(page, "rag_view", "Chat")
+    choose(page, "rag_view_0", "Chat")
     ask(page)
     assert not wire.calls
     assert "No knowledge base is chosen" in page.error[0].value
