@@ -62,6 +62,19 @@ def whole(exchange: Exchange) -> None:
     exchange.end()
 
 
+def held(let_go: threading.Event) -> Script:
+    """Half a reply, and the rest of it when it is let go."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.start_stream()
+        exchange.send(frames(HALF))
+        assert let_go.wait(60)
+        exchange.send(frames(REST))
+        exchange.end()
+
+    return script
+
+
 def broken(tail: bytes) -> Script:
     """Half a reply, then these bytes and the end of the connection."""
 
@@ -142,15 +155,8 @@ def test_a_throttled_pane_counts_down_while_the_other_one_streams(page: Page, aw
         message = "Too many requests, please wait before trying again."
         exchange.error(429, "ThrottlingException", message, {"retry-after": "4"})
 
-    def slow(exchange: Exchange) -> None:
-        exchange.start_stream()
-        exchange.send(frames(HALF))
-        assert let_go.wait(60)
-        exchange.send(frames(REST))
-        exchange.end()
-
     open_playground(page, aws.app)
-    first_pane(page, aws, throttled, slow)
+    first_pane(page, aws, throttled, held(let_go))
     ask(page, QUESTION)
     expect(reply_area(page, 1)).to_have_text(PARTIAL)
     refuse.set()
@@ -275,15 +281,8 @@ def test_what_is_being_typed_survives_the_end_of_a_reply(page: Page, aws: AwsApp
     """The end of a reply draws the page anew; a field that somebody types into keeps its words."""
     let_go = threading.Event()
 
-    def slow(exchange: Exchange) -> None:
-        exchange.start_stream()
-        exchange.send(frames(HALF))
-        assert let_go.wait(60)
-        exchange.send(frames(REST))
-        exchange.end()
-
     open_playground(page, aws.app)
-    aws.bedrock.play(slow)
+    aws.bedrock.play(held(let_go))
     ask(page, QUESTION)
     expect(reply_area(page, 1)).to_have_text(PARTIAL)
     page.locator(".st-key-playground_settings_0 button").first.click()
