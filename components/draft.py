@@ -44,11 +44,11 @@ export default function ({ data }) {
 _keeper = st.components.v2.component("workbench_draft", js=_JS)
 
 
-def keep_draft(field: str, user: str, sends: int, *, most_characters: int | None = None) -> None:
+def keep_draft(field: str, user: str, sends: int) -> None:
     """Keep the draft of the chat input with the key `field`.
 
     `sends` is how many prompts this session has sent from it: when it rises, the draft has gone out and is
-    forgotten. `most_characters` is the field's `max_chars`: with another one Streamlit makes it anew, empty.
+    forgotten.
     """
-    data = {"field": field, "user": user, "sends": sends, "most": most_characters}
+    data = {"field": field, "user": user, "sends": sends}
     _keeper(key=f"{field}_draft", data=data, height=1)

@@ -27,7 +27,7 @@ from services import backend, knowledge, models
 from services.citations import Source
 from services.problems import Action
 from services.rag_chat import Conversation, RagChat, RagTurn
-from services.rag_replies import MOST_QUESTION_CHARACTERS, RagReply
+from services.rag_replies import RagReply, too_long
 from services.rag_settings import RagSettings
 
 user = require_user()
@@ -59,9 +59,12 @@ def fill_in() -> None:
 
 
 def send() -> None:
-    """The question goes to every side."""
+    """The question goes to every side; one that is too long goes back into its field."""
     question = (st.session_state.rag_prompt or "").strip()
-    if question:
+    if too_long(question, chat.conversation.sides):
+        st.session_state.rag_too_long = st.session_state.rag_prompt = question
+    elif question:
+        st.session_state.pop("rag_too_long", None)
         st.session_state.rag_sends = st.session_state.get("rag_sends", 0) + 1
         chat.send(question)
 
@@ -247,18 +250,16 @@ def draw_chat() -> None:
     for index in range(hidden, len(turns)):
         draw_turn(index, turns[index])
     citation_links(len(turns))
-    most = min(MOST_QUESTION_CHARACTERS[settings.mode] for settings in sides)
+    if problem := too_long(st.session_state.get("rag_too_long", ""), sides):
+        problem_card(problem, key="rag_too_long")
     if not user.can("spend"):
         placeholder = MAY_NOT_ASK
     elif chat.session_id(0):
-        placeholder = f"Ask on in this session (at most {most:,} characters)"
+        placeholder = "Ask on in this session"
     else:
-        placeholder = f"Ask the knowledge base (at most {most:,} characters)"
-    st.chat_input(
-        placeholder, key="rag_prompt", max_chars=most, disabled=not user.can("spend"), on_submit=send
-    )
-    sends = st.session_state.get("rag_sends", 0)
-    keep_draft("rag_prompt", user.username, sends, most_characters=most)
+        placeholder = "Ask the knowledge base"
+    st.chat_input(placeholder, key="rag_prompt", disabled=not user.can("spend"), on_submit=send)
+    keep_draft("rag_prompt", user.username, st.session_state.get("rag_sends", 0))
     open_run_details()
 
 

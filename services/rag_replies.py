@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from services.rag_templates import EXAMPLES
 from services.runs import Call, Run, new_id
 from services.streaming import ReplyStream, StreamHub
 
-MOST_QUESTION_CHARACTERS = {"generate": 1_000, "converse": 20_000, "retrieve": 20_000}
+_MOST_QUESTION_CHARACTERS = {"generate": 1_000, "converse": 20_000, "retrieve": 20_000}
 """By mode, as in botocore's model: RetrieveAndGenerateInput and KnowledgeBaseQuery."""
 
 PAGE_TAG = "rag_chat"
@@ -244,15 +244,22 @@ def refused(question: str, settings: RagSettings) -> Problem | None:
             fix="Choose a model at the top, then press Retry.",
             action="retry",
         )
-    most = MOST_QUESTION_CHARACTERS[settings.mode]
-    if len(question) > most:
-        return Problem(
-            code="QuestionTooLong",
-            title="The question is too long",
-            cause=f"It has {len(question):,} characters; at most {most:,} are taken here.",
-            fix="Ask it in fewer words.",
-        )
-    return None
+    return too_long(question, [settings])
+
+
+def too_long(question: str, sides: Sequence[RagSettings]) -> Problem | None:
+    """That one of the sides would refuse a question of this length, if so."""
+    most = min(_MOST_QUESTION_CHARACTERS[settings.mode] for settings in sides)
+    if len(question) <= most:
+        return None
+    longest = max(_MOST_QUESTION_CHARACTERS.values())
+    other = f", or in another mode: the others take {longest:,} characters" if most < longest else ""
+    return Problem(
+        code="QuestionTooLong",
+        title="The question is too long",
+        cause=f"It has {len(question):,} characters; at most {most:,} are taken in this mode.",
+        fix=f"Ask it in fewer words{other}.",
+    )
 
 
 def _run_of(source: ReplyStream | Run | None) -> Run | None:

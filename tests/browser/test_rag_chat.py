@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from typing import Any
 
@@ -113,7 +112,7 @@ def test_the_best_passage_is_in_sight_and_not_the_last(chat: Page, aws: AwsApp) 
     ]
     aws.bedrock.play(lambda exchange: exchange.answer(json.dumps({"retrievalResults": found}).encode()))
     chat.locator(".st-key-rag_mode").get_by_text("Retrieve only").click()
-    expect(chat.locator(".st-key-rag_prompt textarea")).to_have_attribute("placeholder", re.compile("20,000"))
+    expect(chat.get_by_text("No model is asked")).to_be_visible()
     ask(chat)
     expect(chat.get_by_text("Passage 4.")).to_be_attached()
     expect(chat.locator(".st-key-rag_again_0 button").first).to_be_attached()
@@ -140,5 +139,24 @@ def test_a_question_that_is_typed_outlives_a_change_of_mode(chat: Page) -> None:
     prompt = chat.locator(".st-key-rag_prompt textarea")
     prompt.press_sequentially("Not sent yet")
     chat.locator(".st-key-rag_mode").get_by_text("Own prompt").click()
-    expect(prompt).to_have_attribute("placeholder", "Ask the knowledge base (at most 20,000 characters)")
+    expect(chat.get_by_text("with a prompt of your own")).to_be_visible()
     expect(prompt).to_have_value("Not sent yet")
+
+
+def test_a_question_that_is_too_long_goes_back_into_its_field(chat: Page, aws: AwsApp) -> None:
+    prompt = chat.locator(".st-key-rag_prompt textarea")
+    question = "Leave? " * 200 + "End."
+    prompt.fill(question)
+    prompt.press("Enter")
+    card = chat.locator(".st-key-problem_card_rag_too_long")
+    expect(card).to_contain_text("It has 1,404 characters; at most 1,000")
+    expect(prompt).to_have_value(question)
+    chat.locator(".st-key-rag_mode").get_by_text("Retrieve only").click()
+    expect(card).to_have_count(0)
+    expect(prompt).to_have_value(question)
+    aws.bedrock.play(lambda exchange: exchange.answer(b'{"retrievalResults": []}'))
+    prompt.press("Enter")
+    expect(prompt).to_have_value("")
+    expect(chat.locator(".st-key-rag_again_0 button").first).to_be_attached()
+    [request] = aws.bedrock.requests
+    assert json.loads(request.body)["retrievalQuery"]["text"] == question

@@ -324,6 +324,21 @@ def test_retrieve_only_asks_no_model(page: AppTest, wire: Wire) -> None:
     assert "rag_model" not in {str(box.key) for box in page.selectbox}
 
 
+def test_a_question_that_is_too_long_for_its_mode_is_not_sent_and_not_lost(page: AppTest, wire: Wire) -> None:
+    page.chat_input(key="rag_prompt").set_value("q" * 1_001).run()
+    assert "1,001 characters; at most 1,000" in page.error[0].value
+    assert wire.calls == []
+    assert page.session_state["rag_too_long"] == "q" * 1_001
+    choose(page, "rag_mode", "retrieve")
+    assert not page.error
+    page.chat_input(key="rag_prompt").set_value("q" * 20_001).run()
+    assert "Ask it in fewer words" in page.error[0].value
+    assert wire.calls == []
+    ask(page)
+    assert not page.error
+    assert wire.operations == ["Retrieve"]
+
+
 def test_each_mode_keeps_its_prompt_template(page: AppTest) -> None:
     sides = page.session_state["rag_chat"].sides
     sides[0] = replace(sides[0], prompt_template="Answer $query$ from $search_results$")
