@@ -10,6 +10,7 @@ import streamlit as st
 
 from components.metrics_line import format_usd
 from components.safe_markdown import plain
+from components.shown import show
 from services import batch_files, models
 from services.batch_files import BatchFileError, Survey, Table
 from services.batch_runner import MOST_THREADS
@@ -144,7 +145,7 @@ def _file(current: Draft) -> None:
         on_change=_uploaded,
     )
     with st.expander("Or paste rows", icon=":material/content_paste:", type="compact"):
-        st.session_state.playground_batch_paste = current.pasted
+        show("playground_batch_paste", current.pasted, "")
         st.text_area(
             "Rows, with the names of the columns above them",
             key="playground_batch_paste",
@@ -190,7 +191,7 @@ def _rows(table: Table) -> None:
 def _template(current: Draft, table: Table) -> None:
     left, right = st.columns(2)
     with left:
-        st.session_state.playground_batch_template = current.template
+        show("playground_batch_template", current.template, "")
         st.text_area(
             "Prompt template",
             key="playground_batch_template",
@@ -217,7 +218,7 @@ def _template(current: Draft, table: Table) -> None:
 def _column_of(name: str, current: Draft, table: Table) -> None:
     """The choice of a column for a variable that has another name."""
     key = f"playground_batch_column_{name}"
-    st.session_state[key] = current.mapping.get(name)
+    show(key, current.mapping.get(name))
     st.selectbox(
         f"Column for {plain(name)}",
         table.headers,
@@ -242,7 +243,7 @@ def _template_changed() -> None:
 
 
 def _at_once(current: Draft) -> None:
-    st.session_state.playground_batch_at_once = current.at_once
+    show("playground_batch_at_once", current.at_once, 1)
     st.slider(
         "Calls at once, for each model",
         1,

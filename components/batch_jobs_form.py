@@ -11,6 +11,7 @@ import streamlit as st
 from components.problem_card import problem_card
 from components.recent_runs import ago
 from components.safe_markdown import plain
+from components.shown import show
 from services import batch_jobs
 from services.batch_jobs import Job
 from services.batch_store import BatchStore
@@ -84,7 +85,7 @@ def _form(store: BatchStore, batch: Batch, identity: Identity, may_run: bool) ->
 
 def _field(name: str, label: str, placeholder: str, chosen: dict[str, str]) -> None:
     key = f"{_CHOICES}_{name}"
-    st.session_state[key] = chosen[name]
+    show(key, chosen[name], "")
 
     def changed() -> None:
         chosen[name] = (st.session_state[key] or "").strip()

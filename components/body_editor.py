@@ -10,6 +10,7 @@ import streamlit as st
 from components.edits import Editing
 from components.pane_actions import PaneActions
 from components.safe_markdown import plain
+from components.shown import show
 from services import bodies
 from services.bodies import PLACEHOLDER, BodyFormat, BodyProblem
 from services.conversations import Pane, RefusedError, Settings, generated_body, sent_parameters
@@ -23,7 +24,7 @@ _LABELS = {"stopSequences": "stop sequences"}
 def body_editor(n: int, pane: Pane, model: Model | None, actions: PaneActions) -> None:
     """Draw the section of pane `n`. An edited body is kept in the pane's settings, a generated one is not."""
     key = f"playground_operation_{n}"
-    st.session_state[key] = pane.settings.operation
+    show(key, pane.settings.operation)
     st.segmented_control(
         "API",
         _OPERATIONS,
@@ -57,7 +58,7 @@ def _body(n: int, pane: Pane, model: Model, change: Editing[Settings]) -> None:
     if refused and not settings.body_json:
         st.warning(plain(refused), icon=":material/warning:")
     key = f"playground_body_{n}"
-    st.session_state[key] = settings.body_json or generated
+    show(key, settings.body_json or generated, "")
     st.text_area(
         "Body (JSON)",
         key=key,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from components.edits import Editing
+from components.shown import show
 from services.knowledge_build import BOUNDS, FIELDS, STRATEGIES, Chunking
 
 _LABELS = {
@@ -26,7 +27,7 @@ _LABELS = {
 def chunking_form(chunking: Chunking, *, key: str, change: Editing[Chunking]) -> None:
     """Draw the form; every edit goes to `change`."""
     name = f"{key}_strategy"
-    st.session_state[name] = chunking.strategy
+    show(name, chunking.strategy, next(iter(STRATEGIES)))
     st.selectbox(
         "Chunking",
         list(STRATEGIES),
@@ -45,7 +46,7 @@ def chunking_form(chunking: Chunking, *, key: str, change: Editing[Chunking]) ->
 
 def _number(chunking: Chunking, field: str, key: str, change: Editing[Chunking]) -> None:
     name = f"{key}_{field}"
-    st.session_state[name] = getattr(chunking, field)
+    show(name, getattr(chunking, field), BOUNDS[field][0])
     label, explained = _LABELS[field]
     low, high = BOUNDS[field]
     st.number_input(

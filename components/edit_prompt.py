@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from components.pane_actions import PaneActions
+from components.shown import show
 from services.conversations import Pane
 
 
@@ -38,7 +39,7 @@ def edit_prompt(n: int, pane: Pane, turn: int, actions: PaneActions) -> None:
             close()
             send(turn, text)
 
-    st.session_state[widget] = st.session_state[kept]
+    show(widget, st.session_state[kept], "")
     st.text_area("Prompt", key=widget, label_visibility="collapsed", on_change=keep)
     blank = not st.session_state[kept].strip()
     with st.container(horizontal=True, gap="xsmall"):

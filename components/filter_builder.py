@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from components.safe_markdown import plain
+from components.shown import show
 from services.metadata_filter import (
     GROUPS,
     MOST_LEVELS,
@@ -162,7 +163,7 @@ def _condition(
                 lambda kind: changed(with_kind(condition, kind)),
                 width=110,
             )
-        _value(condition, f"{here}_value", changed)
+        _value(condition, here, changed)
         _remove_button(f"{here}_remove", "Remove this condition", lambda: edit(remove(tree, place)))
 
 
@@ -181,7 +182,7 @@ def _attribute(
         fresh = condition == Condition() and name in suggestions
         changed(condition_for(name, suggestions[name]) if fresh else replace(condition, key=name))
 
-    st.session_state[widget] = condition.key or None
+    show(widget, condition.key or None)
     st.selectbox(
         "Attribute",
         options,
@@ -195,23 +196,25 @@ def _attribute(
     )
 
 
-def _value(condition: Condition, widget: str, changed: Callable[[Condition], None]) -> None:
+def _value(condition: Condition, here: str, changed: Callable[[Condition], None]) -> None:
+    many = isinstance(condition.value, tuple)
+    widget = f"{here}_values" if many else f"{here}_value"
+
     def typed() -> None:
         value = st.session_state[widget]
-        many = condition.kind in ("texts", "numbers")
         changed(replace(condition, value=tuple(value) if many else value or ""))
 
     if condition.kind == "yes_no":
         _select(
             "Value",
-            widget,
+            f"{here}_yes_no",
             {"true": "yes", "false": "no"},
             "true" if condition.value else "false",
             lambda word: changed(replace(condition, value=word == "true")),
             width=110,
         )
     elif isinstance(condition.value, tuple):
-        st.session_state[widget] = list(condition.value)
+        show(widget, list(condition.value), [])
         st.multiselect(
             "Values",
             list(condition.value),
@@ -223,7 +226,7 @@ def _value(condition: Condition, widget: str, changed: Callable[[Condition], Non
             on_change=typed,
         )
     else:
-        st.session_state[widget] = condition.value
+        show(widget, condition.value, "")
         number = condition.kind == "number"
         st.text_input(
             "Value",
@@ -251,7 +254,7 @@ def _as_json(tree: Group, key: str, edit: _Edit) -> None:
         edit(read)
 
     with st.expander("As JSON", icon=":material/data_object:", expanded=bool(fault)):
-        st.session_state[widget] = as_text(tree.to_aws()) if text is None else text
+        show(widget, as_text(tree.to_aws()) if text is None else text, "")
         st.text_area(
             "Filter (JSON)",
             key=widget,
@@ -280,7 +283,7 @@ def _select(
     *,
     width: int = 160,
 ) -> None:
-    st.session_state[widget] = value
+    show(widget, value, next(iter(words)))
     st.selectbox(
         label,
         list(words),

@@ -12,6 +12,7 @@ from components.edits import Edit, Editing
 from components.pane_actions import PaneActions
 from components.pick_or_paste import pick_or_paste
 from components.safe_markdown import plain
+from components.shown import show
 from components.sidebar import current_identity
 from services import guardrails
 from services.clients import Identity
@@ -125,7 +126,7 @@ def _why_no_list(listed: Guardrails, identity: Identity) -> None:
 def _version(key: str, choice: GuardrailChoice, identity: Identity, changed: Callable[[str], None]) -> None:
     found = [one.version for one in guardrails.versions(identity, choice.identifier).summaries]
     options = list(dict.fromkeys([DRAFT, *found, choice.version]))
-    st.session_state[key] = choice.version
+    show(key, choice.version, options[0])
     st.selectbox(
         "Version",
         options,
@@ -174,7 +175,7 @@ def _cache(
 def _point(
     key: str, label: str, name: str, points: CachePoints, disabled: bool, changed: Callable[..., None]
 ) -> None:
-    st.session_state[key] = getattr(points, name)
+    show(key, getattr(points, name), False)
     st.checkbox(
         label,
         key=key,
@@ -191,7 +192,7 @@ def _select(
     changed: Callable[[str], None],
     help: str,
 ) -> None:
-    st.session_state[key] = value
+    show(key, value, next(iter(words)))
     st.selectbox(
         label,
         list(words),

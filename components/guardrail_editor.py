@@ -12,6 +12,7 @@ from components.guardrail_items import SECTIONS, section
 from components.guardrail_versions import difference_list, guardrail_versions
 from components.problem_card import problem_card
 from components.safe_markdown import plain
+from components.shown import show
 from services import guardrail_editor as service
 from services.clients import Identity
 from services.code_export.boto3 import boto3_code
@@ -178,7 +179,7 @@ def _import_text(draft: Draft, text: str | bytes) -> None:
 def _section(draft: Draft, *, disabled: bool) -> None:
     names = [*SECTIONS, _JSON]
     chosen = st.session_state.setdefault(f"{_SECTION}_kept", names[0])
-    st.session_state[_SECTION] = chosen
+    show(_SECTION, chosen)
     st.segmented_control(
         "Part of the guardrail",
         names,
@@ -197,7 +198,7 @@ def _json(draft: Draft, *, disabled: bool) -> None:
     """The whole request as text. A text that cannot be read stays until it can."""
     key = f"guardrail_editor_json_{draft.identifier}"
     typed = st.session_state.get(f"{key}_kept")
-    st.session_state[key] = draft.now.to_json() if typed is None else typed
+    show(key, draft.now.to_json() if typed is None else typed, "")
 
     def change() -> None:
         text = st.session_state[key] or ""

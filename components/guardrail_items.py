@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from components.guardrail_draft import Draft
+from components.shown import show
 from services.guardrail_rows import Column, columns, default_of, items_of, missing_kinds
 from services.guardrail_rules import longest
 
@@ -159,7 +160,7 @@ def _every(draft: Draft, field_name: str, label: str, disabled: bool) -> None:
 def _tier(draft: Draft, name: str, disabled: bool) -> None:
     key = f"guardrail_editor_{name}"
     options = list(dict.fromkeys([*_TIERS, getattr(draft.now, name)]))
-    st.session_state[key] = getattr(draft.now, name)
+    show(key, getattr(draft.now, name), options[0])
     st.selectbox(
         "Tier",
         options,
@@ -182,7 +183,7 @@ def _text(
     help: str | None = None,
 ) -> None:
     key = f"guardrail_editor_{name}"
-    st.session_state[key] = getattr(draft.now, name)
+    show(key, getattr(draft.now, name), "")
     count = len(getattr(draft.now, name))
     if longest_characters and count > longest_characters:
         label += f" · {count} of {longest_characters} characters"

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from components.problem_card import problem_card
+from components.shown import show
 from services import guardrail_metrics
 from services.clients import Identity
 from services.guardrail_metrics import SPANS, Rates, Values, rate
@@ -35,7 +36,7 @@ def guardrail_rates(identity: Identity, identifier: str) -> None:
 
 def _opened(identity: Identity, identifier: str) -> None:
     label = st.session_state.setdefault(_KEPT, _LABELS[1])
-    st.session_state[_KEY] = label
+    show(_KEY, label)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.segmented_control(
             "Look back",

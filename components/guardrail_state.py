@@ -10,6 +10,7 @@ import streamlit as st
 
 from components.edits import Edit
 from components.kept_text import keep, kept, kept_area
+from components.shown import show
 from services import guardrails, run_store
 from services.clients import Identity
 from services.guardrail_results import Grounding, TextSource, text_of
@@ -60,7 +61,7 @@ def source() -> TextSource:
 
 def text_and_source(height: int = 200) -> str:
     """Draw the side and the text, which all views share; returns the text."""
-    st.session_state.guardrail_source = source()
+    show("guardrail_source", source())
     st.segmented_control(
         "The text is a",
         list(_SIDES),

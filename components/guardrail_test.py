@@ -28,6 +28,7 @@ from components.guardrail_state import (
 from components.guardrail_verdict import guardrail_verdict
 from components.kept_text import kept_area, kept_input
 from components.safe_markdown import plain
+from components.shown import show
 from services.clients import Identity
 from services.guardrail_reasons import differences, reasons_of
 from services.guardrail_results import apply_call, result_of
@@ -114,7 +115,7 @@ def _grounding_fields() -> None:
     """The source and the query that a reply is held against, where they are wanted."""
     if source() != "OUTPUT":
         return
-    st.session_state.guardrail_grounding = bool(st.session_state.get("guardrail_grounding_kept"))
+    show("guardrail_grounding", bool(st.session_state.get("guardrail_grounding_kept")), False)
     st.toggle(
         "Check against a source and a question",
         key="guardrail_grounding",

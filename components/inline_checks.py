@@ -13,6 +13,7 @@ from components.guardrail_state import asked, details_button, retries, source, t
 from components.metrics_line import format_ms
 from components.problem_card import problem_card
 from components.safe_markdown import plain
+from components.shown import show
 from services.clients import Identity
 from services.guardrail_highlights import Mark, segments
 from services.inline_checks import CHECK_WORDS, Check, Score, Scores, checks_call, choices, found, scores_of
@@ -52,7 +53,7 @@ def _choices() -> Mapping[Check, tuple[str, ...]]:
 
     for check, words in CHECK_WORDS.items():
         key = f"guardrail_check_{check}"
-        st.session_state[key] = list(kept.get(check, ()))
+        show(key, list(kept.get(check, ())), [])
         options = list(dict.fromkeys([*offered[check], *kept.get(check, ())]))
         label = f"{words}: {len(kept.get(check, ()))} of {len(options)}"
         with st.expander(label, icon=":material/checklist:", type="compact"):
@@ -110,7 +111,7 @@ def _sliders(scores: Scores) -> dict[str, float]:
     columns = st.columns(3, gap="medium")
     for n, ((check, name), score) in enumerate(highest.items()):
         key = f"guardrail_threshold_{name}"
-        st.session_state[key] = kept.get(name, _DEFAULT_THRESHOLD)
+        show(key, kept.get(name, _DEFAULT_THRESHOLD), 0.0)
         measure = "confidence" if check == "sensitiveInformation" else "severity"
         with columns[n % 3]:
             st.slider(

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from components.shown import show
+
 
 def kept(key: str) -> str:
     """The text of the field `key`, drawn or not."""
@@ -19,14 +21,14 @@ def keep(key: str, text: str) -> None:
 
 def kept_input(key: str, label: str, *, placeholder: str = "", help: str | None = None) -> str:
     """Draw a field of one line and return its text."""
-    st.session_state[key] = kept(key)
+    show(key, kept(key), "")
     st.text_input(label, key=key, placeholder=placeholder, help=help, on_change=_keeper(key))
     return kept(key)
 
 
 def kept_area(key: str, label: str, *, height: int, placeholder: str = "", help: str | None = None) -> str:
     """Draw a field of many lines and return its text."""
-    st.session_state[key] = kept(key)
+    show(key, kept(key), "")
     st.text_area(label, key=key, height=height, placeholder=placeholder, help=help, on_change=_keeper(key))
     return kept(key)
 
@@ -36,7 +38,7 @@ def kept_choice(key: str, label: str, options: Sequence[str], format_func: Calla
     current = st.session_state.get(key)
     chosen = current if current in options else options[0]
     widget = f"{key}_widget"
-    st.session_state[widget] = chosen
+    show(widget, chosen, options[0])
 
     def keep_choice() -> None:
         st.session_state[key] = st.session_state[widget]

@@ -13,6 +13,7 @@ from components.document_upload import document_upload, file_faults
 from components.edits import Edit
 from components.problem_card import problem_card
 from components.safe_markdown import plain
+from components.shown import show
 from services import knowledge_files
 from services.clients import Identity
 from services.knowledge_build import (
@@ -168,8 +169,8 @@ def _name_and_model(draft: _Draft, models: Sequence[Model]) -> None:
     names = {model.model_id: model.name for model in models}
     if names and draft.model_id not in names:
         draft.model_id = next(iter(names))
-    st.session_state[name_key] = draft.name
-    st.session_state[model_key] = draft.model_id or None
+    show(name_key, draft.name, "")
+    show(model_key, draft.model_id or None)
 
     def renamed() -> None:
         draft.name = (st.session_state[name_key] or "").strip()

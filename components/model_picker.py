@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from components.shown import show
 from services.models import Catalogue, Model
 
 
@@ -26,7 +27,7 @@ def model_picker(
     labels = {model.model_id: _line(model) for model in ordered}
     if selected and selected.model_id not in labels:
         labels = {selected.model_id: _line(selected), **labels}
-    st.session_state[key] = selected.model_id if selected else None
+    show(key, selected.model_id if selected else None)
     st.selectbox(
         "Model",
         list(labels),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from components.edits import Editing
+from components.shown import show
 from services.capabilities import Bound, Capabilities
 from services.conversations import Settings
 
@@ -96,7 +97,7 @@ def _number(
     disabled = why_disabled(name, settings, capabilities)
     kind = int if name in _WHOLE else float
     value = None if disabled else settings.parameters.get(name)
-    st.session_state[widget] = None if value is None else kind(value)
+    show(widget, None if value is None else kind(value))
     st.number_input(
         _LABELS[name],
         min_value=kind(bound.minimum) if bound else None,
@@ -118,7 +119,7 @@ def _choice(
 ) -> None:
     widget = f"{key}_{name}"
     value = settings.parameters.get(name)
-    st.session_state[widget] = value if value in words else None
+    show(widget, value if value in words else None)
     st.selectbox(
         _CHOICE_LABELS.get(name, name),
         words,
@@ -148,11 +149,12 @@ def _help(name: str, bound: Bound | None) -> str:
 def _stop_sequences(
     settings: Settings, capabilities: Capabilities, key: str, on_change: Editing[Settings]
 ) -> None:
-    most = capabilities.bounds.get("stopSequences")
+    bound = capabilities.bounds.get("stopSequences")
+    most = int(bound.maximum) if bound else None
     stop_sequences(
-        f"{key}_stopSequences",
+        f"{key}_stopSequences_{most}",  # with another limit it is another widget to Streamlit too
         settings.stop_sequences,
-        int(most.maximum) if most else None,
+        most,
         lambda sequences: on_change(lambda now: replace(now, stop_sequences=sequences)),
     )
 
@@ -161,7 +163,7 @@ def stop_sequences(
     key: str, value: Sequence[str], most: int | None, changed: Callable[[tuple[str, ...]], None]
 ) -> None:
     """Draw the field for stop sequences, at most so many."""
-    st.session_state[key] = list(value)
+    show(key, list(value), [])
     st.multiselect(
         "Stop sequences",
         list(value),
@@ -182,7 +184,7 @@ def _text_area(
     help: str,
     placeholder: str = "not sent",
 ) -> None:
-    st.session_state[widget] = value
+    show(widget, value, "")
     st.text_area(
         label,
         key=widget,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from components.shown import show
+
 
 def pick_or_paste(
     label: str,
@@ -19,7 +21,7 @@ def pick_or_paste(
 ) -> None:
     """Draw it; `names` are the words of each ID. `changed` gets the ID, "" for none."""
     options = list(names) if not chosen or chosen in names else [*names, chosen]
-    st.session_state[key] = chosen or None
+    show(key, chosen or None)
     st.selectbox(
         label,
         options,

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from components.shown import show
 from components.variables_form import restore_values
 from services import run_store
 from services.conversations import Pane, Settings, from_run
@@ -64,7 +65,7 @@ def link_popover(panes: Sequence[Pane], user: User) -> None:
             return
         key = "playground_link_shared"
         stored = [run_store.store().get(run.id, user.username) for run in own]
-        st.session_state[key] = all(run and run.shared for run in stored)
+        show(key, all(run and run.shared for run in stored), False)
         st.toggle(
             "Everyone who may sign in can open these runs",
             key=key,

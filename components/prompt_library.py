@@ -11,6 +11,7 @@ from components.kept_text import keep, kept, kept_input
 from components.parameter_form import clamp
 from components.problem_card import problem_card
 from components.safe_markdown import plain
+from components.shown import show
 from components.variables_form import TEMPLATE, load_template
 from services import prompts
 from services.capabilities import Capabilities
@@ -90,7 +91,7 @@ def _kept_choice(key: str, label: str, options: Sequence[str], labels: dict[str,
     if not options:
         return None
     current = kept(key) if kept(key) in options else options[0]
-    st.session_state[key] = current
+    show(key, current, options[0])
     st.selectbox(
         label,
         options,

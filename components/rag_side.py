@@ -11,10 +11,12 @@ import streamlit as st
 from components.edits import Editing
 from components.model_picker import model_picker
 from components.retrieval_settings import retrieval_settings
+from components.shown import show
+from services import models
 from services.citations import Source
 from services.clients import Identity
 from services.knowledge import KnowledgeBase, Listing
-from services.models import Catalogue, Model, UnknownModelId, resolve
+from services.models import Catalogue, Model, UnknownModelId
 from services.rag_settings import Mode, RagSettings
 
 MODES: dict[Mode, str] = {"generate": "Answer", "converse": "Own prompt", "retrieve": "Retrieve only"}
@@ -79,7 +81,7 @@ def knowledge_base_picker(
     chosen = settings.knowledge_base_id
     if chosen and chosen not in names:
         names = {chosen: chosen, **names}
-    st.session_state[key] = chosen or None
+    show(key, chosen or None)
     st.selectbox(
         "Knowledge base",
         list(names),
@@ -112,7 +114,7 @@ def _mode(key: str, settings: RagSettings, change: Change) -> None:
 
         change(switch)
 
-    st.session_state[key] = settings.mode
+    show(key, settings.mode)
     st.segmented_control(
         "Mode",
         list(MODES),
@@ -128,13 +130,13 @@ def _model(key: str, settings: RagSettings, identity: Identity, catalogue: Catal
     def chosen() -> None:
         text = str(st.session_state[key] or "").strip()
         try:
-            model_id = resolve(identity, text).model_id
+            model_id = models.resolve(identity, text).model_id
             change(lambda now: replace(now, model_id=model_id))
         except ValueError as error:
             st.toast(str(error), icon=":material/error:")
 
     try:
-        model = resolve(identity, settings.model_id) if settings.model_id else None
+        model = models.resolve(identity, settings.model_id) if settings.model_id else None
     except UnknownModelId:
         model = None
     model_picker(catalogue, model, key=key, on_change=chosen)

@@ -14,6 +14,7 @@ from components.guardrail_and_cache import guardrail_form
 from components.parameter_form import stop_sequences
 from components.pick_or_paste import pick_or_paste
 from components.safe_markdown import plain
+from components.shown import show
 from components.sidebar import current_identity
 from services.citations import Source
 from services.metadata_filter import Group, from_aws, suggested_keys, walk
@@ -101,7 +102,7 @@ def _section(sections: list[str], settings: RagSettings, key: str) -> str:
     }
     chosen, widget = f"{key}_section", f"{key}_section_choice"
     before = st.session_state.get(chosen)
-    st.session_state[widget] = before if before in sections else sections[0]
+    show(widget, before if before in sections else sections[0])
     picked = st.segmented_control(
         "Section",
         sections,
@@ -133,7 +134,7 @@ def _search(settings: RagSettings, key: str, rerankers: Sequence[Model], edit: C
         )
     with right:
         widget = f"{key}_search_type"
-        st.session_state[widget] = retrieval.search_type
+        show(widget, retrieval.search_type, next(iter(_SEARCH_TYPES)))
         st.selectbox(
             "Search type",
             list(_SEARCH_TYPES),
@@ -149,7 +150,7 @@ def _search(settings: RagSettings, key: str, rerankers: Sequence[Model], edit: C
 
 
 def _decomposition(settings: RagSettings, widget: str, edit: Change) -> None:
-    st.session_state[widget] = settings.decompose
+    show(widget, settings.decompose, False)
     st.toggle(
         "Break the question down",
         key=widget,
@@ -210,7 +211,7 @@ def _template(settings: RagSettings, key: str, edit: Change) -> None:
     widget, template = f"{key}_template", settings.prompt_template
     sent = "Sent to AWS with the call." if settings.mode == "generate" else "Filled here, sent by Converse."
     words = "; ".join(f"`{name}`: {what}" for name, what in PLACEHOLDERS[settings.mode].items())
-    st.session_state[widget] = template
+    show(widget, template, "")
     st.text_area(
         "Prompt template",
         key=widget,
@@ -276,7 +277,7 @@ def _number(
     help: str,
 ) -> None:
     kind: Callable[[Any], Any] = int if limit.whole else float
-    st.session_state[widget] = None if value is None else kind(value)
+    show(widget, None if value is None else kind(value))
     st.number_input(
         label,
         min_value=kind(limit.minimum),

@@ -9,6 +9,7 @@ import streamlit as st
 
 from components.pane_actions import PaneActions
 from components.safe_markdown import plain
+from components.shown import show
 from services.conversations import Pane
 from services.models import Model
 from services.tools import EXAMPLE, EXAMPLE_MOCKS, MOST_STEPS, JsonFault, Tools, read_schema, read_tools
@@ -70,7 +71,7 @@ def _choice(n: int, pane: Pane, tools: Tools, actions: PaneActions) -> None:
     chosen = pane.settings.tool_choice
     if chosen not in labels:
         labels[chosen] = f"{chosen.removeprefix('tool:')} (not among the tools)"
-    st.session_state[key] = chosen
+    show(key, chosen, next(iter(labels)))
     st.selectbox(
         "Tool choice",
         list(labels),
@@ -95,7 +96,7 @@ def _mocks(n: int, pane: Pane, tools: Tools, actions: PaneActions) -> None:
             help="JSON or text. It fills the result field when the model calls this tool.",
         )
     key = f"playground_mocks_auto_{n}"
-    st.session_state[key] = pane.settings.answer_from_mocks
+    show(key, pane.settings.answer_from_mocks, False)
     st.toggle(
         "Answer from saved answers automatically",
         key=key,
@@ -126,7 +127,7 @@ def _output_schema(n: int, pane: Pane, actions: PaneActions) -> None:
     )
     _faults(read_schema(pane.settings.output_schema)[1])
     key = f"playground_output_schema_send_{n}"
-    st.session_state[key] = pane.settings.send_output_schema
+    show(key, pane.settings.send_output_schema, False)
     st.toggle(
         "Send the schema to the model",
         key=key,
@@ -156,7 +157,7 @@ def _text_area(
     height: int = 80,
     placeholder: str = "not sent",
 ) -> None:
-    st.session_state[widget] = value
+    show(widget, value, "")
     st.text_area(
         label,
         key=widget,

@@ -10,6 +10,7 @@ import streamlit as st
 
 from components.pane_actions import PaneActions
 from components.safe_markdown import plain
+from components.shown import show
 from services.conversations import Pane, reply_content, tool_steps, waiting_calls
 from services.runs import Run
 from services.structured_output import check_output, reply_text
@@ -102,7 +103,7 @@ def _result_fields(n: int, place: int, pane: Pane, call: dict[str, Any]) -> None
         st.caption(
             f"The input of this call of {plain(name)} is not JSON. An error result lets the model retry."
         )
-    st.session_state[text_key] = result.text
+    show(text_key, result.text, "")
     st.text_area(
         f"Result of {plain(name)}",
         key=text_key,
@@ -111,7 +112,7 @@ def _result_fields(n: int, place: int, pane: Pane, call: dict[str, Any]) -> None
         help="A JSON object is sent as JSON, anything else as text",
         on_change=keep,
     )
-    st.session_state[error_key] = result.status == "error"
+    show(error_key, result.status == "error", False)
     st.toggle("It failed", key=error_key, help='Sent as status "error"', on_change=keep)
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from components.kept_text import keep, kept, kept_area, kept_input
 from components.problem_card import problem_card
 from components.safe_markdown import plain
+from components.shown import show
 from services import prompts, value_sets
 from services.conversations import Pane
 from services.playground import Playground
@@ -105,7 +106,7 @@ def _of_panes(playground: Playground) -> list[str]:
 def _fields(names: Sequence[str]) -> None:
     for name in names:
         key = f"playground_value_{name}"
-        st.session_state[key] = current_values().get(name, "")
+        show(key, current_values().get(name, ""), "")
         st.text_area(
             f"`{name}`",
             key=key,

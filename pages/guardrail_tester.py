@@ -17,6 +17,7 @@ from components.guardrail_test import guardrail_test
 from components.guardrail_with_model import guardrail_with_model
 from components.inline_checks import inline_checks
 from components.run_details import run_details
+from components.shown import show
 from components.sidebar import current_identity
 from services import guardrail_editor as service
 from services import guardrails
@@ -27,7 +28,7 @@ identity = current_identity()
 choose_first(identity)
 
 
-def show(view: View) -> None:
+def open_view(view: View) -> None:
     """Another view of this page."""
     st.session_state.guardrail_view_kept = view
 
@@ -41,7 +42,7 @@ def toolbar() -> View:
     """Draw the title and the views; says which view is open."""
     nothing_yet = not targets()[0].identifier and not guardrails.guardrails(identity).problem
     view = cast(View, st.session_state.setdefault("guardrail_view_kept", "Edit" if nothing_yet else "Test"))
-    st.session_state.guardrail_view = view
+    show("guardrail_view", view)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="guardrail_toolbar"):
         st.markdown("### Guardrail tester", width="stretch", anchors=False)
         st.segmented_control(
@@ -50,7 +51,7 @@ def toolbar() -> View:
             key="guardrail_view",
             label_visibility="collapsed",
             required=True,
-            on_change=lambda: show(st.session_state.guardrail_view),
+            on_change=lambda: open_view(st.session_state.guardrail_view),
         )
         st.button(
             "Refresh",
@@ -69,7 +70,7 @@ def changed(identifier: str) -> None:
 
 
 if linked := read_run_link(user):
-    show(linked)
+    open_view(linked)
 view = toolbar()
 if view == "With a model":
     guardrail_with_model(identity, user)

@@ -20,6 +20,7 @@ from components.prompt_library import prompt_library
 from components.reply_hub import reply_hub
 from components.roles import spending
 from components.safe_markdown import plain
+from components.shown import show
 from components.sidebar import current_identity
 from components.variables_form import current_values, variables_form
 from services import attachments, backend, models
@@ -151,7 +152,8 @@ def toolbar() -> bool:
     """Draw the title, the switch and, in a chat, what concerns all panes; says whether this is a chat."""
     if "batch" in st.query_params:
         st.session_state.playground_mode_kept = "Batch"
-    mode = st.session_state.playground_mode = st.session_state.get("playground_mode_kept", "Chat")
+    mode: str = st.session_state.get("playground_mode_kept", "Chat")
+    show("playground_mode", mode)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="playground_toolbar"):
         st.markdown("### Model playground", width="stretch", anchors=False)
         st.segmented_control(

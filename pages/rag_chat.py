@@ -21,6 +21,7 @@ from components.reply_hub import rag_hub
 from components.retrieval_comparison import compare_answers, compare_retrievals
 from components.roles import spending
 from components.safe_markdown import plain, safe_markdown
+from components.shown import show
 from components.sidebar import current_identity
 from components.test_set_view import test_set_view
 from services import backend, knowledge, models
@@ -75,7 +76,7 @@ def new_session() -> None:
     st.session_state.rag_chosen = {}
 
 
-def show(view: str) -> None:
+def open_view(view: str) -> None:
     """Another view of this page."""
     st.session_state.rag_view_kept = view
 
@@ -84,7 +85,7 @@ def built(knowledge_base_id: str) -> None:
     """A knowledge base that was made or chosen under Build: ask it."""
     knowledge.knowledge_bases.clear(identity)
     chat.change(0, lambda now: replace(now, knowledge_base_id=knowledge_base_id))
-    show("Chat")
+    open_view("Chat")
     # Another control: of this one the browser may report the old choice once more, with the first question.
     st.session_state.rag_view_control = st.session_state.get("rag_view_control", 0) + 1
 
@@ -94,7 +95,7 @@ def toolbar() -> str:
     first = "Chat" if sides[0].knowledge_base_id or listed.problem else "Build"
     view: str = st.session_state.setdefault("rag_view_kept", first)
     key = f"rag_view_{st.session_state.get('rag_view_control', 0)}"
-    st.session_state[key] = view
+    show(key, view)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="rag_toolbar"):
         st.markdown("### RAG chat", width="stretch", anchors=False)
         st.segmented_control(
@@ -103,10 +104,10 @@ def toolbar() -> str:
             key=key,
             label_visibility="collapsed",
             required=True,
-            on_change=lambda: show(st.session_state[key]),
+            on_change=lambda: open_view(st.session_state[key]),
         )
         if view == "Chat":
-            st.session_state.rag_compare = len(sides) > 1
+            show("rag_compare", len(sides) > 1, False)
             st.toggle(
                 "Compare",
                 key="rag_compare",

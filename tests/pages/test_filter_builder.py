@@ -120,10 +120,10 @@ def test_an_operator_on_a_list_takes_what_was_typed_with_it(app: AppTest) -> Non
     run(app)
     choose(app, "f_0_operator", "in")
     assert sent(app) == {"in": {"key": "team", "value": ["sales", "legal"]}}
-    assert app.multiselect(key="f_0_value").value == ["sales", "legal"]
+    assert app.multiselect(key="f_0_values").value == ["sales", "legal"]
     choose(app, "f_0_operator", "equals")
     choose(app, "f_0_kind", "yes_no")
-    choose(app, "f_0_value", "true")
+    choose(app, "f_0_yes_no", "true")
     assert sent(app) == {"equals": {"key": "team", "value": True}}
 
 
