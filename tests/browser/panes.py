@@ -32,7 +32,9 @@ def pane(page: Page, n: int) -> Locator:
 
 def model_name(page: Page, n: int) -> str:
     """The name of pane n's model, as its picker shows it."""
-    return page.locator(f".st-key-playground_model_{n} input").input_value()
+    picker = page.locator(f".st-key-playground_model_{n} input")
+    expect(picker).not_to_have_value("")  # it is drawn before its choice is in it
+    return picker.input_value()
 
 
 def reply_area(page: Page, n: int) -> Locator:

@@ -14,6 +14,7 @@ from tests.browser.panes import (
     ask,
     complaints,
     grows,
+    model_name,
     open_playground,
     prompt,
     reply,
@@ -92,7 +93,7 @@ def test_any_model_id_can_be_pasted_and_nonsense_is_told(page: Page, app: App) -
     """New models come faster than any list: what AWS would take, the picker takes."""
     open_playground(page, app)
     picker = page.locator(".st-key-playground_model_0 input")
-    before = picker.input_value()
+    before = model_name(page, 0)
     picker.fill("no model id!")
     picker.press("Enter")
     expect(page.get_by_test_id("stToast")).to_contain_text("no model id!")
