@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from scripts.served_app import App
 from services.run_store import RunFilter, RunStore
+from tests.browser.conftest import AppFactory
 from tests.browser.panes import (
     LONG,
     ask,
@@ -23,9 +24,9 @@ from tests.browser.panes import (
 )
 
 
-def test_the_first_visit_is_ready_for_a_prompt(page: Page, app: App) -> None:
+def test_the_first_visit_is_ready_for_a_prompt(page: Page, start_app: AppFactory) -> None:
     """Nothing to set up: the root of a fresh workspace leads to two panes with their models chosen."""
-    page.goto(app.url)
+    page.goto(start_app().url)
     expect(prompt(page)).to_be_editable(timeout=60_000)
     for n in (0, 1):
         expect(page.locator(f".st-key-playground_model_{n} input")).not_to_have_value("")
