@@ -23,9 +23,9 @@ AppFactory = Callable[..., App]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks these tests and runs them last: Playwright keeps an event loop in the main thread.
 
-    One that fails is run once more, and the summary tells of it (RERUN): about one in a thousand fails where
-    two cores serve app, browser and model at once. Twice is a failure. A test that often stands there hides
-    a race that wants to be found.
+    One that fails is run once more, and the summary tells of it (RERUN): now and then one fails by chance
+    where two cores serve app, browser and model at once. Twice is a failure. A test that often stands there
+    hides a race that wants to be found.
     """
     here = Path(__file__).parent
     for item in items:
